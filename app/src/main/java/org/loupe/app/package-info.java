@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.app;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.bench;
+
+import org.jspecify.annotations.NullMarked;

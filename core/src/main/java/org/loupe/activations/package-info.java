@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.activations;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.eval;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,123 @@
+package org.loupe.io;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.loupe.tensor.BFloat16;
+import org.loupe.tensor.Matrix;
+
+/** Collects tensors and writes them as one safetensors file, whole or not at all. Arrays are read when {@link #write} runs. */
+public final class SafetensorsWriter {
+    private static final int CHUNK = 1 << 16;
+
+    private final List<Tensor> tensors = new ArrayList<>();
+    private final Map<String, String> metadata = new LinkedHashMap<>();
+
+    private record Tensor(String name, Dtype dtype, long[] shape, long elements, Fill fill) {}
+
+    /** Puts elements [from, from + count) into the buffer. */
+    @FunctionalInterface
+    private interface Fill {
+        void put(ByteBuffer into, int from, int count);
+    }
+
+    public SafetensorsWriter metadata(String key, String value) {
+        metadata.put(key, value);
+        return this;
+    }
+
+    public SafetensorsWriter f32(String name, float[] values, long... shape) {
+        return add(name, Dtype.F32, shape, (b, from, n) -> {
+            for (int i = from; i < from + n; i++) {
+                b.putFloat(values[i]);
+            }
+        });
+    }
+
+    public SafetensorsWriter f32(String name, Matrix matrix) {
+        return f32(name, matrix.data(), matrix.rows(), matrix.cols());
+    }
+
+    /** Rounds to the nearest bfloat16. */
+    public SafetensorsWriter bf16(String name, float[] values, long... shape) {
+        return add(name, Dtype.BF16, shape, (b, from, n) -> {
+            for (int i = from; i < from + n; i++) {
+                b.putShort(BFloat16.fromFloat(values[i]));
+            }
+        });
+    }
+
+    public SafetensorsWriter i32(String name, int[] values, long... shape) {
+        return add(name, Dtype.I32, shape, (b, from, n) -> {
+            for (int i = from; i < from + n; i++) {
+                b.putInt(values[i]);
+            }
+        });
+    }
+
+    public SafetensorsWriter i64(String name, long[] values, long... shape) {
+        return add(name, Dtype.I64, shape, (b, from, n) -> {
+            for (int i = from; i < from + n; i++) {
+                b.putLong(values[i]);
+            }
+        });
+    }
+
+    private SafetensorsWriter add(String name, Dtype dtype, long[] shape, Fill fill) {
+        long elements = 1;
+        for (long dim : shape) {
+            elements = Math.multiplyExact(elements, dim);
+        }
+        tensors.add(new Tensor(name, dtype, shape.clone(), elements, fill));
+        return this;
+    }
+
+    /** Writes the file; see {@link AtomicFiles#write}. */
+    public void write(Path file) {
+        AtomicFiles.write(file, this::writeTo);
+    }
+
+    /** Writes the bytes of the file: the header, padded with spaces to a multiple of 8, then the tensors in order. */
+    public void writeTo(OutputStream out) throws IOException {
+        Map<String, Object> header = new LinkedHashMap<>();
+        if (!metadata.isEmpty()) {
+            header.put("__metadata__", metadata);
+        }
+        long offset = 0;
+        for (Tensor t : tensors) {
+            long bytes = t.elements() * t.dtype().bytes();
+            header.put(t.name(), Map.of("dtype", t.dtype().name(), "shape", t.shape(), "data_offsets", new long[] {
+                offset, offset + bytes
+            }));
+            offset += bytes;
+        }
+        String json = Json.MAPPER
+                .writer()
+                .without(tools.jackson.databind.SerializationFeature.INDENT_OUTPUT)
+                .writeValueAsString(header);
+        byte[] text = json.getBytes(StandardCharsets.UTF_8);
+        int padded = (text.length + 7) / 8 * 8;
+        ByteBuffer head = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
+        head.putLong(padded).put(text);
+        while (head.hasRemaining()) {
+            head.put((byte) ' ');
+        }
+        out.write(head.array());
+        ByteBuffer buffer = ByteBuffer.allocate(CHUNK * 8).order(ByteOrder.LITTLE_ENDIAN);
+        for (Tensor t : tensors) {
+            for (long from = 0; from < t.elements(); from += CHUNK) {
+                int count = (int) Math.min(CHUNK, t.elements() - from);
+                buffer.clear();
+                t.fill().put(buffer, (int) from, count);
+                out.write(buffer.array(), 0, buffer.position());
+            }
+        }
+    }
+}

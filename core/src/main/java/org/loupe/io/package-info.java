@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.io;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.sae;
+
+import org.jspecify.annotations.NullMarked;

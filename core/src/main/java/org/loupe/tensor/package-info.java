@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.tensor;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.train;
+
+import org.jspecify.annotations.NullMarked;

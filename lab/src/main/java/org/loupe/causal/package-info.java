@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.causal;
+
+import org.jspecify.annotations.NullMarked;

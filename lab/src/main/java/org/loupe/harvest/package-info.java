@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.harvest;
+
+import org.jspecify.annotations.NullMarked;

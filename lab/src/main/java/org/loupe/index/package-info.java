@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.index;
+
+import org.jspecify.annotations.NullMarked;

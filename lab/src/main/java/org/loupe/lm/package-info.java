@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.lm;
+
+import org.jspecify.annotations.NullMarked;

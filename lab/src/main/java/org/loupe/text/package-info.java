@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.text;
+
+import org.jspecify.annotations.NullMarked;
