@@ -1,0 +1,71 @@
+package org.loupe.sae;
+
+import java.util.Arrays;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/** Encodes rows with one SAE. Keeps scratch memory between calls, so one instance serves one thread at a time. */
+public final class Encoder {
+    /** Rows encoded at a time: bounds the scratch copy of the centred rows. */
+    private static final int BLOCK = 4096;
+
+    private final Sae sae;
+    private final Kernels kernels;
+    private final TopKSearch search;
+    private final TopKRows winners;
+    private float[] centred = new float[0];
+
+    public Encoder(Sae sae, Workers workers) {
+        this(sae, workers, Kernels.BEST);
+    }
+
+    Encoder(Sae sae, Workers workers, Kernels kernels) {
+        this.sae = sae;
+        this.kernels = kernels;
+        this.search = new TopKSearch(kernels, workers);
+        this.winners = new TopKRows(
+                switch (sae.activation()) {
+                    case Activation.TopK topK -> Math.min(topK.k(), sae.latents());
+                });
+    }
+
+    /**
+     * f = σ(W_enc (x − b_in) + b_enc), the top k exactly those of f32 arithmetic.
+     *
+     * @param x [rows × dIn], in the units of the activations; not modified
+     */
+    public Latents encode(Matrix x) {
+        x.requireCols(sae.dIn(), "encode");
+        int[] starts = new int[x.rows() + 1];
+        int[] index = new int[Math.multiplyExact(x.rows(), winners.k())];
+        float[] value = new float[index.length];
+        int entries = 0;
+        for (int from = 0; from < x.rows(); from += BLOCK) {
+            Matrix block = centred(x, from, Math.min(BLOCK, x.rows() - from));
+            search.search(block, sae.encoder(), sae.encoderBias(), winners);
+            for (int r = 0; r < block.rows(); r++) {
+                int n = winners.count()[r];
+                System.arraycopy(winners.index(), r * winners.k(), index, entries, n);
+                System.arraycopy(winners.value(), r * winners.k(), value, entries, n);
+                entries += n;
+                starts[from + r + 1] = entries;
+            }
+        }
+        return new Latents(starts, Arrays.copyOf(index, entries), Arrays.copyOf(value, entries), sae.latents());
+    }
+
+    private Matrix centred(Matrix x, int from, int rows) {
+        int size = rows * x.cols();
+        if (centred.length < size) {
+            centred = new float[size];
+        }
+        System.arraycopy(x.data(), x.offset(from), centred, 0, size);
+        if (sae.subtractDecoderBias()) {
+            for (int r = 0; r < rows; r++) {
+                kernels.addScaled(-1, sae.decoderBias(), 0, centred, r * x.cols(), x.cols());
+            }
+        }
+        return new Matrix(rows, x.cols(), centred);
+    }
+}

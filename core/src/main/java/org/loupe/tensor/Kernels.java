@@ -1,0 +1,90 @@
+package org.loupe.tensor;
+
+/**
+ * The one door to vector code. {@link ScalarKernels} says what each kernel means and is the oracle of the tests;
+ * {@link VectorKernels} computes the same with the Vector API, to within rounding of a sum of n products:
+ * 2 n 2⁻²⁴ Σ|aᵢbᵢ|.
+ *
+ * <p>Arguments named {@code …At} are offsets of the first element. Nothing is checked beyond array bounds.
+ */
+public sealed interface Kernels permits ScalarKernels, VectorKernels {
+    /** The fastest kernels that this JVM was started with. */
+    Kernels BEST = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()
+            ? new VectorKernels()
+            : new ScalarKernels();
+
+    /** One line for people: which kernels run, and what would make them faster. */
+    String describe();
+
+    /** Σᵢ a[aAt+i] b[bAt+i], i &lt; n. The order of summation depends on n alone. */
+    float dot(float[] a, int aAt, float[] b, int bAt, int n);
+
+    /** y[yAt+i] += alpha x[xAt+i], i &lt; n. */
+    void addScaled(float alpha, float[] x, int xAt, float[] y, int yAt, int n);
+
+    /** y[yAt+i] = alpha y[yAt+i], i &lt; n. */
+    void scale(float alpha, float[] y, int yAt, int n);
+
+    /**
+     * A weighted sum of rows, added in the order of the entries: out[outAt+c] = start[startAt+c] + Σₑ weight[e] rows[row[e] ·
+     * width + c] for from ≤ e &lt; to, c &lt; width.
+     *
+     * @param rows [· × width], not modified
+     * @param out overwritten; may be {@code start}
+     */
+    void weightedRows(
+            float[] rows,
+            int width,
+            int[] row,
+            float[] weight,
+            int from,
+            int to,
+            float[] start,
+            int startAt,
+            float[] out,
+            int outAt);
+
+    /** Rows of one tile of {@link #tile}. */
+    int tileRows();
+
+    /** Columns of one tile of {@link #tile}, at most 32. */
+    int tileCols();
+
+    /**
+     * One tile of a product: out[r · tileCols + c] = Σₖ w[wAt + r · depth + k] packed[packedAt + k · tileCols + c].
+     *
+     * @param packed a panel: {@link #tileCols} columns side by side, [depth × tileCols]
+     * @param rows number of rows, at most {@link #tileRows}
+     */
+    void tile(float[] packed, int packedAt, float[] w, int wAt, int rows, int depth, float[] out);
+
+    /** The set of columns c &lt; tileCols with tile[tileAt+c] + bias &gt; bar[barAt+c], as bits. */
+    int above(float[] tile, int tileAt, float bias, float[] bar, int barAt);
+
+    /**
+     * Adam (Kingma &amp; Ba 2015, arXiv 1412.6980, algorithm 1) on n weights: with g = gradient · gradientScale, m ← m + (1−β₁)(g −
+     * m), v ← v + (1−β₂)(g² − v), w ← w − rate · m / (√v · rootCorrection + ε).
+     */
+    void adam(AdamStep step, float[] gradient, int gradientAt, float[] w, float[] m, float[] v, int at, int n);
+
+    /**
+     * The constants of one Adam step.
+     *
+     * @param rate learning rate / (1 − β₁ᵗ)
+     * @param rootCorrection 1 / √(1 − β₂ᵗ)
+     * @param gradientScale factor on every gradient (clipping)
+     */
+    record AdamStep(float rate, float rootCorrection, float gradientScale, float beta1, float beta2, float epsilon) {
+        /** Step t ≥ 1 of a run. */
+        public static AdamStep at(
+                long t, double learningRate, double gradientScale, double beta1, double beta2, double epsilon) {
+            return new AdamStep(
+                    (float) (learningRate / (1 - Math.pow(beta1, t))),
+                    (float) (1 / Math.sqrt(1 - Math.pow(beta2, t))),
+                    (float) gradientScale,
+                    (float) beta1,
+                    (float) beta2,
+                    (float) epsilon);
+        }
+    }
+}

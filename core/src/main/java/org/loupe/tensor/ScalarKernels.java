@@ -1,0 +1,99 @@
+package org.loupe.tensor;
+
+/** The kernels as plain loops: their definition, the oracle of {@link VectorKernels}, and what runs without the Vector API. */
+public final class ScalarKernels implements Kernels {
+    @Override
+    public String describe() {
+        return "scalar kernels (slow: start java with --add-modules jdk.incubator.vector for the vector ones)";
+    }
+
+    @Override
+    public float dot(float[] a, int aAt, float[] b, int bAt, int n) {
+        float sum = 0;
+        for (int i = 0; i < n; i++) {
+            sum = Math.fma(a[aAt + i], b[bAt + i], sum);
+        }
+        return sum;
+    }
+
+    @Override
+    public void addScaled(float alpha, float[] x, int xAt, float[] y, int yAt, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yAt + i] = Math.fma(alpha, x[xAt + i], y[yAt + i]);
+        }
+    }
+
+    @Override
+    public void scale(float alpha, float[] y, int yAt, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yAt + i] *= alpha;
+        }
+    }
+
+    @Override
+    public void weightedRows(
+            float[] rows,
+            int width,
+            int[] row,
+            float[] weight,
+            int from,
+            int to,
+            float[] start,
+            int startAt,
+            float[] out,
+            int outAt) {
+        for (int c = 0; c < width; c++) {
+            float sum = start[startAt + c];
+            for (int e = from; e < to; e++) {
+                sum = Math.fma(weight[e], rows[row[e] * width + c], sum);
+            }
+            out[outAt + c] = sum;
+        }
+    }
+
+    @Override
+    public int tileRows() {
+        return 4;
+    }
+
+    @Override
+    public int tileCols() {
+        return 8;
+    }
+
+    @Override
+    public void tile(float[] packed, int packedAt, float[] w, int wAt, int rows, int depth, float[] out) {
+        int cols = tileCols();
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < cols; c++) {
+                float sum = 0;
+                for (int k = 0; k < depth; k++) {
+                    sum = Math.fma(w[wAt + r * depth + k], packed[packedAt + k * cols + c], sum);
+                }
+                out[r * cols + c] = sum;
+            }
+        }
+    }
+
+    @Override
+    public int above(float[] tile, int tileAt, float bias, float[] bar, int barAt) {
+        int set = 0;
+        for (int c = 0; c < tileCols(); c++) {
+            if (tile[tileAt + c] + bias > bar[barAt + c]) {
+                set |= 1 << c;
+            }
+        }
+        return set;
+    }
+
+    @Override
+    public void adam(AdamStep step, float[] gradient, int gradientAt, float[] w, float[] m, float[] v, int at, int n) {
+        for (int i = 0; i < n; i++) {
+            float g = gradient[gradientAt + i] * step.gradientScale();
+            int j = at + i;
+            m[j] = Math.fma(1 - step.beta1(), g - m[j], m[j]);
+            v[j] = Math.fma(1 - step.beta2(), Math.fma(g, g, -v[j]), v[j]);
+            w[j] -= step.rate() * m[j] / Math.fma((float) Math.sqrt(v[j]), step.rootCorrection(), step.epsilon());
+        }
+    }
+}

@@ -1,0 +1,387 @@
+package org.loupe.tensor;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The kernels with the Vector API, in the widest vectors of the processor. Register tiles: 12 rows × 2 vectors where there
+ * are 32 vector registers (24 accumulators, 2 columns, 1 broadcast), 6 × 2 where there are 16.
+ */
+public final class VectorKernels implements Kernels {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final int LANES = SPECIES.length();
+
+    /** AVX-512 (16 lanes) and NEON (4) have 32 registers, AVX2 (8) has 16. */
+    private static final boolean MANY_REGISTERS = LANES != 8;
+
+    private static final int TILE_ROWS = MANY_REGISTERS ? 12 : 6;
+    private static final int TILE_COLS = 2 * LANES;
+
+    /** Vectors of one slab of {@link #weightedRows}: as many accumulators as there are registers for. */
+    private static final int SLAB = 12 * LANES;
+
+    @Override
+    public String describe() {
+        return "vector kernels, " + SPECIES.vectorBitSize() + "-bit";
+    }
+
+    @Override
+    public float dot(float[] a, int aAt, float[] b, int bAt, int n) {
+        FloatVector s0 = FloatVector.zero(SPECIES);
+        FloatVector s1 = s0;
+        FloatVector s2 = s0;
+        FloatVector s3 = s0;
+        int i = 0;
+        for (; i <= n - 4 * LANES; i += 4 * LANES) {
+            s0 = FloatVector.fromArray(SPECIES, a, aAt + i).fma(FloatVector.fromArray(SPECIES, b, bAt + i), s0);
+            s1 = FloatVector.fromArray(SPECIES, a, aAt + i + LANES)
+                    .fma(FloatVector.fromArray(SPECIES, b, bAt + i + LANES), s1);
+            s2 = FloatVector.fromArray(SPECIES, a, aAt + i + 2 * LANES)
+                    .fma(FloatVector.fromArray(SPECIES, b, bAt + i + 2 * LANES), s2);
+            s3 = FloatVector.fromArray(SPECIES, a, aAt + i + 3 * LANES)
+                    .fma(FloatVector.fromArray(SPECIES, b, bAt + i + 3 * LANES), s3);
+        }
+        for (; i <= n - LANES; i += LANES) {
+            s0 = FloatVector.fromArray(SPECIES, a, aAt + i).fma(FloatVector.fromArray(SPECIES, b, bAt + i), s0);
+        }
+        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        for (; i < n; i++) {
+            sum = Math.fma(a[aAt + i], b[bAt + i], sum);
+        }
+        return sum;
+    }
+
+    @Override
+    public void addScaled(float alpha, float[] x, int xAt, float[] y, int yAt, int n) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, alpha);
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            factor.fma(FloatVector.fromArray(SPECIES, x, xAt + i), FloatVector.fromArray(SPECIES, y, yAt + i))
+                    .intoArray(y, yAt + i);
+        }
+        for (; i < n; i++) {
+            y[yAt + i] = Math.fma(alpha, x[xAt + i], y[yAt + i]);
+        }
+    }
+
+    @Override
+    public void scale(float alpha, float[] y, int yAt, int n) {
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            FloatVector.fromArray(SPECIES, y, yAt + i).mul(alpha).intoArray(y, yAt + i);
+        }
+        for (; i < n; i++) {
+            y[yAt + i] *= alpha;
+        }
+    }
+
+    @Override
+    public void weightedRows(
+            float[] rows,
+            int width,
+            int[] row,
+            float[] weight,
+            int from,
+            int to,
+            float[] start,
+            int startAt,
+            float[] out,
+            int outAt) {
+        int c = 0;
+        for (; c <= width - SLAB; c += SLAB) {
+            weightedSlab(rows, width, row, weight, from, to, start, startAt, out, outAt, c);
+        }
+        for (; c <= width - LANES; c += LANES) {
+            FloatVector sum = FloatVector.fromArray(SPECIES, start, startAt + c);
+            for (int e = from; e < to; e++) {
+                sum = FloatVector.fromArray(SPECIES, rows, row[e] * width + c)
+                        .fma(FloatVector.broadcast(SPECIES, weight[e]), sum);
+            }
+            sum.intoArray(out, outAt + c);
+        }
+        for (; c < width; c++) {
+            float sum = start[startAt + c];
+            for (int e = from; e < to; e++) {
+                sum = Math.fma(weight[e], rows[row[e] * width + c], sum);
+            }
+            out[outAt + c] = sum;
+        }
+    }
+
+    private static void weightedSlab(
+            float[] rows,
+            int width,
+            int[] row,
+            float[] weight,
+            int from,
+            int to,
+            float[] start,
+            int startAt,
+            float[] out,
+            int outAt,
+            int col) {
+        FloatVector a0 = FloatVector.fromArray(SPECIES, start, startAt + col);
+        FloatVector a1 = FloatVector.fromArray(SPECIES, start, startAt + col + 1 * LANES);
+        FloatVector a2 = FloatVector.fromArray(SPECIES, start, startAt + col + 2 * LANES);
+        FloatVector a3 = FloatVector.fromArray(SPECIES, start, startAt + col + 3 * LANES);
+        FloatVector a4 = FloatVector.fromArray(SPECIES, start, startAt + col + 4 * LANES);
+        FloatVector a5 = FloatVector.fromArray(SPECIES, start, startAt + col + 5 * LANES);
+        FloatVector a6 = FloatVector.fromArray(SPECIES, start, startAt + col + 6 * LANES);
+        FloatVector a7 = FloatVector.fromArray(SPECIES, start, startAt + col + 7 * LANES);
+        FloatVector a8 = FloatVector.fromArray(SPECIES, start, startAt + col + 8 * LANES);
+        FloatVector a9 = FloatVector.fromArray(SPECIES, start, startAt + col + 9 * LANES);
+        FloatVector a10 = FloatVector.fromArray(SPECIES, start, startAt + col + 10 * LANES);
+        FloatVector a11 = FloatVector.fromArray(SPECIES, start, startAt + col + 11 * LANES);
+        for (int e = from; e < to; e++) {
+            FloatVector f = FloatVector.broadcast(SPECIES, weight[e]);
+            int p = row[e] * width + col;
+            a0 = f.fma(FloatVector.fromArray(SPECIES, rows, p), a0);
+            a1 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 1 * LANES), a1);
+            a2 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 2 * LANES), a2);
+            a3 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 3 * LANES), a3);
+            a4 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 4 * LANES), a4);
+            a5 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 5 * LANES), a5);
+            a6 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 6 * LANES), a6);
+            a7 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 7 * LANES), a7);
+            a8 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 8 * LANES), a8);
+            a9 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 9 * LANES), a9);
+            a10 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 10 * LANES), a10);
+            a11 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 11 * LANES), a11);
+        }
+        a0.intoArray(out, outAt + col);
+        a1.intoArray(out, outAt + col + 1 * LANES);
+        a2.intoArray(out, outAt + col + 2 * LANES);
+        a3.intoArray(out, outAt + col + 3 * LANES);
+        a4.intoArray(out, outAt + col + 4 * LANES);
+        a5.intoArray(out, outAt + col + 5 * LANES);
+        a6.intoArray(out, outAt + col + 6 * LANES);
+        a7.intoArray(out, outAt + col + 7 * LANES);
+        a8.intoArray(out, outAt + col + 8 * LANES);
+        a9.intoArray(out, outAt + col + 9 * LANES);
+        a10.intoArray(out, outAt + col + 10 * LANES);
+        a11.intoArray(out, outAt + col + 11 * LANES);
+    }
+
+    @Override
+    public int tileRows() {
+        return TILE_ROWS;
+    }
+
+    @Override
+    public int tileCols() {
+        return TILE_COLS;
+    }
+
+    @Override
+    public void tile(float[] packed, int packedAt, float[] w, int wAt, int rows, int depth, float[] out) {
+        if (rows < TILE_ROWS) {
+            for (int r = 0; r < rows; r++) {
+                tileRow(packed, packedAt, w, wAt + r * depth, depth, out, r * TILE_COLS);
+            }
+        } else if (MANY_REGISTERS) {
+            tile12x2(packed, packedAt, w, wAt, depth, out);
+        } else {
+            tile6x2(packed, packedAt, w, wAt, depth, out);
+        }
+    }
+
+    private static void tileRow(float[] packed, int packedAt, float[] w, int wAt, int depth, float[] out, int outAt) {
+        FloatVector a = FloatVector.zero(SPECIES);
+        FloatVector b = a;
+        for (int k = 0; k < depth; k++) {
+            FloatVector wk = FloatVector.broadcast(SPECIES, w[wAt + k]);
+            a = wk.fma(FloatVector.fromArray(SPECIES, packed, packedAt + k * TILE_COLS), a);
+            b = wk.fma(FloatVector.fromArray(SPECIES, packed, packedAt + k * TILE_COLS + LANES), b);
+        }
+        a.intoArray(out, outAt);
+        b.intoArray(out, outAt + LANES);
+    }
+
+    private static void tile12x2(float[] packed, int packedAt, float[] w, int wAt, int depth, float[] out) {
+        FloatVector a0a = FloatVector.zero(SPECIES);
+        FloatVector a0b = FloatVector.zero(SPECIES);
+        FloatVector a1a = FloatVector.zero(SPECIES);
+        FloatVector a1b = FloatVector.zero(SPECIES);
+        FloatVector a2a = FloatVector.zero(SPECIES);
+        FloatVector a2b = FloatVector.zero(SPECIES);
+        FloatVector a3a = FloatVector.zero(SPECIES);
+        FloatVector a3b = FloatVector.zero(SPECIES);
+        FloatVector a4a = FloatVector.zero(SPECIES);
+        FloatVector a4b = FloatVector.zero(SPECIES);
+        FloatVector a5a = FloatVector.zero(SPECIES);
+        FloatVector a5b = FloatVector.zero(SPECIES);
+        FloatVector a6a = FloatVector.zero(SPECIES);
+        FloatVector a6b = FloatVector.zero(SPECIES);
+        FloatVector a7a = FloatVector.zero(SPECIES);
+        FloatVector a7b = FloatVector.zero(SPECIES);
+        FloatVector a8a = FloatVector.zero(SPECIES);
+        FloatVector a8b = FloatVector.zero(SPECIES);
+        FloatVector a9a = FloatVector.zero(SPECIES);
+        FloatVector a9b = FloatVector.zero(SPECIES);
+        FloatVector a10a = FloatVector.zero(SPECIES);
+        FloatVector a10b = FloatVector.zero(SPECIES);
+        FloatVector a11a = FloatVector.zero(SPECIES);
+        FloatVector a11b = FloatVector.zero(SPECIES);
+        int p = packedAt;
+        for (int k = wAt; k < wAt + depth; k++) {
+            FloatVector xa = FloatVector.fromArray(SPECIES, packed, p);
+            FloatVector xb = FloatVector.fromArray(SPECIES, packed, p + LANES);
+            p += 2 * LANES;
+            FloatVector w0 = FloatVector.broadcast(SPECIES, w[k]);
+            a0a = w0.fma(xa, a0a);
+            a0b = w0.fma(xb, a0b);
+            FloatVector w1 = FloatVector.broadcast(SPECIES, w[k + depth]);
+            a1a = w1.fma(xa, a1a);
+            a1b = w1.fma(xb, a1b);
+            FloatVector w2 = FloatVector.broadcast(SPECIES, w[k + 2 * depth]);
+            a2a = w2.fma(xa, a2a);
+            a2b = w2.fma(xb, a2b);
+            FloatVector w3 = FloatVector.broadcast(SPECIES, w[k + 3 * depth]);
+            a3a = w3.fma(xa, a3a);
+            a3b = w3.fma(xb, a3b);
+            FloatVector w4 = FloatVector.broadcast(SPECIES, w[k + 4 * depth]);
+            a4a = w4.fma(xa, a4a);
+            a4b = w4.fma(xb, a4b);
+            FloatVector w5 = FloatVector.broadcast(SPECIES, w[k + 5 * depth]);
+            a5a = w5.fma(xa, a5a);
+            a5b = w5.fma(xb, a5b);
+            FloatVector w6 = FloatVector.broadcast(SPECIES, w[k + 6 * depth]);
+            a6a = w6.fma(xa, a6a);
+            a6b = w6.fma(xb, a6b);
+            FloatVector w7 = FloatVector.broadcast(SPECIES, w[k + 7 * depth]);
+            a7a = w7.fma(xa, a7a);
+            a7b = w7.fma(xb, a7b);
+            FloatVector w8 = FloatVector.broadcast(SPECIES, w[k + 8 * depth]);
+            a8a = w8.fma(xa, a8a);
+            a8b = w8.fma(xb, a8b);
+            FloatVector w9 = FloatVector.broadcast(SPECIES, w[k + 9 * depth]);
+            a9a = w9.fma(xa, a9a);
+            a9b = w9.fma(xb, a9b);
+            FloatVector w10 = FloatVector.broadcast(SPECIES, w[k + 10 * depth]);
+            a10a = w10.fma(xa, a10a);
+            a10b = w10.fma(xb, a10b);
+            FloatVector w11 = FloatVector.broadcast(SPECIES, w[k + 11 * depth]);
+            a11a = w11.fma(xa, a11a);
+            a11b = w11.fma(xb, a11b);
+        }
+        a0a.intoArray(out, 0);
+        a0b.intoArray(out, LANES);
+        a1a.intoArray(out, 2 * LANES);
+        a1b.intoArray(out, 3 * LANES);
+        a2a.intoArray(out, 4 * LANES);
+        a2b.intoArray(out, 5 * LANES);
+        a3a.intoArray(out, 6 * LANES);
+        a3b.intoArray(out, 7 * LANES);
+        a4a.intoArray(out, 8 * LANES);
+        a4b.intoArray(out, 9 * LANES);
+        a5a.intoArray(out, 10 * LANES);
+        a5b.intoArray(out, 11 * LANES);
+        a6a.intoArray(out, 12 * LANES);
+        a6b.intoArray(out, 13 * LANES);
+        a7a.intoArray(out, 14 * LANES);
+        a7b.intoArray(out, 15 * LANES);
+        a8a.intoArray(out, 16 * LANES);
+        a8b.intoArray(out, 17 * LANES);
+        a9a.intoArray(out, 18 * LANES);
+        a9b.intoArray(out, 19 * LANES);
+        a10a.intoArray(out, 20 * LANES);
+        a10b.intoArray(out, 21 * LANES);
+        a11a.intoArray(out, 22 * LANES);
+        a11b.intoArray(out, 23 * LANES);
+    }
+
+    private static void tile6x2(float[] packed, int packedAt, float[] w, int wAt, int depth, float[] out) {
+        FloatVector a0a = FloatVector.zero(SPECIES);
+        FloatVector a0b = FloatVector.zero(SPECIES);
+        FloatVector a1a = FloatVector.zero(SPECIES);
+        FloatVector a1b = FloatVector.zero(SPECIES);
+        FloatVector a2a = FloatVector.zero(SPECIES);
+        FloatVector a2b = FloatVector.zero(SPECIES);
+        FloatVector a3a = FloatVector.zero(SPECIES);
+        FloatVector a3b = FloatVector.zero(SPECIES);
+        FloatVector a4a = FloatVector.zero(SPECIES);
+        FloatVector a4b = FloatVector.zero(SPECIES);
+        FloatVector a5a = FloatVector.zero(SPECIES);
+        FloatVector a5b = FloatVector.zero(SPECIES);
+        int p = packedAt;
+        for (int k = wAt; k < wAt + depth; k++) {
+            FloatVector xa = FloatVector.fromArray(SPECIES, packed, p);
+            FloatVector xb = FloatVector.fromArray(SPECIES, packed, p + LANES);
+            p += 2 * LANES;
+            FloatVector w0 = FloatVector.broadcast(SPECIES, w[k]);
+            a0a = w0.fma(xa, a0a);
+            a0b = w0.fma(xb, a0b);
+            FloatVector w1 = FloatVector.broadcast(SPECIES, w[k + depth]);
+            a1a = w1.fma(xa, a1a);
+            a1b = w1.fma(xb, a1b);
+            FloatVector w2 = FloatVector.broadcast(SPECIES, w[k + 2 * depth]);
+            a2a = w2.fma(xa, a2a);
+            a2b = w2.fma(xb, a2b);
+            FloatVector w3 = FloatVector.broadcast(SPECIES, w[k + 3 * depth]);
+            a3a = w3.fma(xa, a3a);
+            a3b = w3.fma(xb, a3b);
+            FloatVector w4 = FloatVector.broadcast(SPECIES, w[k + 4 * depth]);
+            a4a = w4.fma(xa, a4a);
+            a4b = w4.fma(xb, a4b);
+            FloatVector w5 = FloatVector.broadcast(SPECIES, w[k + 5 * depth]);
+            a5a = w5.fma(xa, a5a);
+            a5b = w5.fma(xb, a5b);
+        }
+        a0a.intoArray(out, 0);
+        a0b.intoArray(out, LANES);
+        a1a.intoArray(out, 2 * LANES);
+        a1b.intoArray(out, 3 * LANES);
+        a2a.intoArray(out, 4 * LANES);
+        a2b.intoArray(out, 5 * LANES);
+        a3a.intoArray(out, 6 * LANES);
+        a3b.intoArray(out, 7 * LANES);
+        a4a.intoArray(out, 8 * LANES);
+        a4b.intoArray(out, 9 * LANES);
+        a5a.intoArray(out, 10 * LANES);
+        a5b.intoArray(out, 11 * LANES);
+    }
+
+    @Override
+    public int above(float[] tile, int tileAt, float bias, float[] bar, int barAt) {
+        FloatVector b = FloatVector.broadcast(SPECIES, bias);
+        long low = FloatVector.fromArray(SPECIES, tile, tileAt)
+                .add(b)
+                .compare(VectorOperators.GT, FloatVector.fromArray(SPECIES, bar, barAt))
+                .toLong();
+        long high = FloatVector.fromArray(SPECIES, tile, tileAt + LANES)
+                .add(b)
+                .compare(VectorOperators.GT, FloatVector.fromArray(SPECIES, bar, barAt + LANES))
+                .toLong();
+        return (int) (low | high << LANES);
+    }
+
+    @Override
+    public void adam(AdamStep step, float[] gradient, int gradientAt, float[] w, float[] m, float[] v, int at, int n) {
+        FloatVector gain1 = FloatVector.broadcast(SPECIES, 1 - step.beta1());
+        FloatVector gain2 = FloatVector.broadcast(SPECIES, 1 - step.beta2());
+        FloatVector root = FloatVector.broadcast(SPECIES, step.rootCorrection());
+        FloatVector epsilon = FloatVector.broadcast(SPECIES, step.epsilon());
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            FloatVector g =
+                    FloatVector.fromArray(SPECIES, gradient, gradientAt + i).mul(step.gradientScale());
+            FloatVector mi = FloatVector.fromArray(SPECIES, m, at + i);
+            FloatVector vi = FloatVector.fromArray(SPECIES, v, at + i);
+            mi = gain1.fma(g.sub(mi), mi);
+            vi = gain2.fma(g.fma(g, vi.neg()), vi);
+            mi.intoArray(m, at + i);
+            vi.intoArray(v, at + i);
+            FloatVector.fromArray(SPECIES, w, at + i)
+                    .sub(mi.mul(step.rate()).div(vi.sqrt().fma(root, epsilon)))
+                    .intoArray(w, at + i);
+        }
+        for (; i < n; i++) {
+            float g = gradient[gradientAt + i] * step.gradientScale();
+            int j = at + i;
+            m[j] = Math.fma(1 - step.beta1(), g - m[j], m[j]);
+            v[j] = Math.fma(1 - step.beta2(), Math.fma(g, g, -v[j]), v[j]);
+            w[j] -= step.rate() * m[j] / Math.fma((float) Math.sqrt(v[j]), step.rootCorrection(), step.epsilon());
+        }
+    }
+}
