@@ -79,8 +79,8 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
         public static AdamStep at(
                 long t, double learningRate, double gradientScale, double beta1, double beta2, double epsilon) {
             return new AdamStep(
-                    (float) (learningRate / (1 - Math.pow(beta1, t))),
-                    (float) (1 / Math.sqrt(1 - Math.pow(beta2, t))),
+                    (float) (learningRate / (1 - Math.pow(beta1, (double) t))),
+                    (float) (1 / Math.sqrt(1 - Math.pow(beta2, (double) t))),
                     (float) gradientScale,
                     (float) beta1,
                     (float) beta2,
