@@ -24,4 +24,9 @@ public record MatrixRows(Matrix matrix) implements RowSource {
                 out.offset(at),
                 count * matrix.cols());
     }
+
+    @Override
+    public boolean inMemory() {
+        return true;
+    }
 }

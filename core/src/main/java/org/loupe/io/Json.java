@@ -54,7 +54,7 @@ public final class Json {
     }
 
     /** Jackson's message with its place, on one line and without Java type names. */
-    static String describe(JacksonException e) {
+    public static String describe(JacksonException e) {
         String where = e.getLocation() == null || e.getLocation().getLineNr() < 1
                 ? ""
                 : " (line " + e.getLocation().getLineNr() + ")";

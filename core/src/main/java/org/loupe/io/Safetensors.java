@@ -16,7 +16,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.loupe.tensor.BFloat16;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
@@ -38,9 +37,6 @@ public final class Safetensors implements AutoCloseable {
 
     static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Path file;
     private final Arena arena;
@@ -87,26 +83,10 @@ public final class Safetensors implements AutoCloseable {
 
         /** Copies elements [from, from + count) as f32 into {@code out} from {@code at} on; refuses integers. */
         public void floats(long from, float[] out, int at, int count) {
-            switch (dtype) {
-                case F32 -> MemorySegment.copy(data, FLOAT, from * 4, out, at, count);
-                case BF16 -> {
-                    for (int i = 0; i < count; i++) {
-                        out[at + i] = BFloat16.toFloat(data.get(SHORT, (from + i) * 2));
-                    }
-                }
-                case F16 -> {
-                    for (int i = 0; i < count; i++) {
-                        out[at + i] = Float.float16ToFloat(data.get(SHORT, (from + i) * 2));
-                    }
-                }
-                case F64 -> {
-                    for (int i = 0; i < count; i++) {
-                        out[at + i] = (float) data.get(DOUBLE, (from + i) * 8);
-                    }
-                }
-                case I64, I32, I16, I8, U64, U32, U16, U8, BOOL ->
-                    throw BadInput.in(file, "tensor '" + name + "' is " + dtype + ", expected F32, BF16, F16 or F64");
+            if (!dtype.isFloat()) {
+                throw BadInput.in(file, "tensor '" + name + "' is " + dtype + ", expected F32, BF16, F16 or F64");
             }
+            dtype.floats(data, from * dtype.bytes(), out, at, count);
         }
 
         /** All elements of an I32 tensor. */

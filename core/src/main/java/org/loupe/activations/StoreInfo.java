@@ -1,0 +1,110 @@
+package org.loupe.activations;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.loupe.io.BadInput;
+import org.loupe.io.Dtype;
+import org.loupe.io.Provenance;
+
+/**
+ * What {@code store.json} says about an activation store.
+ *
+ * @param provenance model, text and hook point that the rows come from
+ * @param width width of a row
+ * @param dtype element type on disk: BF16 or F32
+ * @param rows rows in all shards together
+ * @param prefix token ids that the model saw before every document; a row's position counts from the first of them
+ * @param dropped rows that were harvested and not kept, by reason
+ * @param configuration what decides the bytes of the store, key by key: a run with another value is another store
+ * @param documents name of the JSON-lines file with the documents
+ * @param shards the files that hold the rows, in order
+ */
+public record StoreInfo(
+        Provenance provenance,
+        int width,
+        Dtype dtype,
+        long rows,
+        List<Integer> prefix,
+        Map<String, Long> dropped,
+        Map<String, String> configuration,
+        String documents,
+        List<Shard> shards) {
+    /** Name of the file that describes a store. */
+    public static final String FILE = "store.json";
+
+    /**
+     * A file of rows.
+     *
+     * @param name file name within the store's folder
+     * @param rows rows in it
+     * @param sha256 hash of the file's bytes
+     */
+    public record Shard(String name, long rows, String sha256) {
+        public Shard {
+            requirePlainName(name);
+            if (rows < 0) {
+                throw new IllegalArgumentException("shard '" + name + "' has " + rows + " rows");
+            }
+        }
+    }
+
+    public StoreInfo {
+        if (width < 1) {
+            throw new IllegalArgumentException("width is " + width + ", expected at least 1");
+        }
+        if (dtype != Dtype.BF16 && dtype != Dtype.F32) {
+            throw new IllegalArgumentException("dtype is " + dtype + ", expected BF16 or F32");
+        }
+        requirePlainName(documents);
+        long counted = shards.stream().mapToLong(Shard::rows).sum();
+        if (counted != rows) {
+            throw new IllegalArgumentException("rows is " + rows + ", but the shards have " + counted + " together");
+        }
+        prefix = List.copyOf(prefix);
+        shards = List.copyOf(shards);
+    }
+
+    /** A store names only files of its own folder. */
+    private static void requirePlainName(String name) {
+        if (name.isEmpty() || name.equals("..") || name.contains("/") || name.contains("\\") || name.indexOf(0) >= 0) {
+            throw new IllegalArgumentException("'" + name + "' is not the name of a file in the store's folder");
+        }
+    }
+
+    /**
+     * Refuses a store made for another model, hook point or width than the one wanted, naming both. An empty hash or hook
+     * point means unknown and is not compared.
+     *
+     * @param store where this store is, for the message
+     * @param wantedWidth the width that the consumer reads
+     * @param wanted provenance of the consumer
+     * @param consumer what the consumer is, for the message: {@code "SAE out/sae"}
+     */
+    public void requireMatches(Path store, int wantedWidth, Provenance wanted, String consumer) {
+        if (differ(provenance.modelSha256(), wanted.modelSha256())) {
+            throw BadInput.in(
+                    store,
+                    "holds activations of model " + named(provenance) + ", but " + consumer + " is made for "
+                            + named(wanted));
+        }
+        if (differ(provenance.hook(), wanted.hook())) {
+            throw BadInput.in(
+                    store,
+                    "holds activations of " + provenance.hook() + ", but " + consumer + " is made for "
+                            + wanted.hook());
+        }
+        if (width != wantedWidth) {
+            throw BadInput.in(
+                    store, "holds rows of width " + width + ", but " + consumer + " reads width " + wantedWidth);
+        }
+    }
+
+    private static boolean differ(String here, String there) {
+        return !here.isEmpty() && !there.isEmpty() && !here.equals(there);
+    }
+
+    private static String named(Provenance p) {
+        return "'" + p.model() + "' (sha256 " + p.modelSha256() + ")";
+    }
+}

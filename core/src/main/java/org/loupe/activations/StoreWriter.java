@@ -1,0 +1,72 @@
+package org.loupe.activations;
+
+import java.nio.file.Path;
+import java.security.DigestOutputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.loupe.io.AtomicFiles;
+import org.loupe.io.Dtype;
+import org.loupe.io.Json;
+import org.loupe.io.SafetensorsWriter;
+import org.loupe.tensor.Matrix;
+
+/** Writes the files of an {@link ActivationStore}: shards in any order, then {@code store.json} last, which makes it a store. */
+public final class StoreWriter {
+    private StoreWriter() {}
+
+    /**
+     * The rows of one shard.
+     *
+     * @param activations [rows × width]
+     * @param token token id of each row; at least as many as there are rows
+     * @param position position of each row
+     * @param document document number of each row
+     */
+    public record Rows(Matrix activations, int[] token, int[] position, int[] document) {}
+
+    /** File name of shard {@code number}. */
+    public static String shardName(int number) {
+        return String.format(java.util.Locale.ROOT, "shard-%05d.safetensors", number);
+    }
+
+    /**
+     * Writes a shard, whole or not at all.
+     *
+     * @param dtype BF16 (rounded to nearest, ties to even) or F32
+     * @return its entry for {@code store.json}
+     */
+    public static StoreInfo.Shard writeShard(Path folder, int number, Dtype dtype, Rows rows) {
+        Matrix x = rows.activations();
+        SafetensorsWriter writer = new SafetensorsWriter();
+        if (dtype == Dtype.BF16) {
+            writer.bf16("activations", x.data(), x.rows(), x.cols());
+        } else {
+            writer.f32("activations", x);
+        }
+        writer.i32("token", rows.token(), x.rows());
+        writer.i32("position", rows.position(), x.rows());
+        writer.i32("document", rows.document(), x.rows());
+        MessageDigest digest = sha256();
+        String name = shardName(number);
+        AtomicFiles.write(folder.resolve(name), out -> {
+            DigestOutputStream through = new DigestOutputStream(out, digest);
+            writer.writeTo(through);
+            through.flush();
+        });
+        return new StoreInfo.Shard(name, x.rows(), HexFormat.of().formatHex(digest.digest()));
+    }
+
+    /** Writes {@code store.json}. */
+    public static void finish(Path folder, StoreInfo info) {
+        Json.write(folder.resolve(StoreInfo.FILE), info);
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+}
