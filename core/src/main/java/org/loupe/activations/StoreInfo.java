@@ -15,9 +15,12 @@ import org.loupe.io.Provenance;
  * @param dtype element type on disk: BF16 or F32
  * @param rows rows in all shards together
  * @param prefix token ids that the model saw before every document; a row's position counts from the first of them
+ * @param normLimit rows with a larger norm were dropped; 0 where none was dropped for its norm
  * @param dropped rows that were harvested and not kept, by reason
  * @param configuration what decides the bytes of the store, key by key: a run with another value is another store
  * @param documents name of the JSON-lines file with the documents
+ * @param corpusDocuments how many documents of the corpus, in its order shuffled by the seed, the rows come from: those after
+ *     them are unseen by whatever is trained on the store
  * @param shards the files that hold the rows, in order
  */
 public record StoreInfo(
@@ -26,9 +29,11 @@ public record StoreInfo(
         Dtype dtype,
         long rows,
         List<Integer> prefix,
+        double normLimit,
         Map<String, Long> dropped,
         Map<String, String> configuration,
         String documents,
+        int corpusDocuments,
         List<Shard> shards) {
     /** Name of the file that describes a store. */
     public static final String FILE = "store.json";

@@ -55,9 +55,11 @@ final class TestStores {
                 dtype,
                 from,
                 List.of(1),
+                12.5,
                 Map.of("first position", 3L),
                 Map.of("context", "128"),
                 DocumentTable.FILE,
+                5,
                 shards);
         StoreWriter.finish(folder, info);
         return info;
