@@ -1,0 +1,130 @@
+package org.loupe.train;
+
+import java.util.Arrays;
+import org.loupe.sae.TopKRows;
+import org.loupe.sae.TopKSearch;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/**
+ * AuxK (Gao et al. 2024, §A.2): with e = x − x̂ held fixed and ê = Σ relu(z_i) W_dec,i over the k_aux largest pre-activations
+ * among the dead latents, L_aux = α Σ_b ‖ê_b − e_b‖² / Σ_b ‖e_b − ē‖². The decoder's bias has no part in it. Its gradient reaches
+ * the dead latents' encoder rows and biases as well as their dictionary rows.
+ */
+final class AuxiliaryLoss {
+    private static final int CHUNK = 64;
+
+    private final double weight;
+    private final TopKSearch search;
+    private final SparseRows sparse;
+    private final Workers workers;
+    private final TopKRows winners;
+    private final EntriesByLatent entries = new EntriesByLatent();
+    private final float[] none;
+    private float[] slopes = new float[0];
+    private Matrix reconstruction;
+    private final Matrix gradient;
+
+    AuxiliaryLoss(double weight, int k, int batch, int d, TopKSearch search, Kernels kernels, Workers workers) {
+        this.weight = weight;
+        this.search = search;
+        this.workers = workers;
+        this.sparse = new SparseRows(kernels, workers);
+        this.winners = new TopKRows(k);
+        this.none = new float[d];
+        this.gradient = Matrix.zeros(batch, d);
+        this.reconstruction = Matrix.zeros(0, d);
+    }
+
+    /**
+     * The loss of a batch; fills {@link #entries} and {@link #gradient}.
+     *
+     * @param centred [rows × d], x − b_in
+     * @param x [rows × d]
+     * @param xHat [rows × d]
+     * @param dead the dead latents, ascending; at least one
+     */
+    double loss(
+            Matrix centred, Matrix x, Matrix xHat, int[] dead, Matrix encoder, float[] encoderBias, Matrix decoder) {
+        int d = x.cols();
+        Matrix deadEncoder = gather(encoder, dead);
+        Matrix deadDecoder = gather(decoder, dead);
+        float[] deadBias = new float[dead.length];
+        for (int i = 0; i < dead.length; i++) {
+            deadBias[i] = encoderBias[dead[i]];
+        }
+        search.search(centred, deadEncoder, deadBias, winners);
+        if (reconstruction.rows() != x.rows()) {
+            reconstruction = Matrix.zeros(x.rows(), d);
+        }
+        sparse.decode(winners, deadDecoder, none, reconstruction);
+        double spread = spread(x, xHat);
+        double loss = spread > 0 ? residual(x, xHat, spread) : 0;
+        if (spread <= 0) {
+            Arrays.fill(gradient.data(), 0);
+        }
+        if (slopes.length < x.rows() * winners.k()) {
+            slopes = new float[x.rows() * winners.k()];
+        }
+        sparse.slopes(winners, deadDecoder, gradient.head(x.rows()), slopes);
+        entries.regroup(winners, slopes, dead, encoder.rows());
+        return loss;
+    }
+
+    private double residual(Matrix x, Matrix xHat, double spread) {
+        int d = x.cols();
+        float factor = (float) (2 * weight / spread);
+        double[] errors = new double[x.rows()];
+        workers.forEach(x.rows(), CHUNK, (from, to, worker) -> {
+            for (int r = from; r < to; r++) {
+                float sum = 0;
+                for (int i = r * d; i < (r + 1) * d; i++) {
+                    float left = reconstruction.data()[i] - (x.data()[i] - xHat.data()[i]);
+                    sum += left * left;
+                    gradient.data()[i] = factor * left;
+                }
+                errors[r] = sum;
+            }
+        });
+        return weight * Arrays.stream(errors).sum() / spread;
+    }
+
+    /** Σ_b ‖e_b − ē‖², ē the batch's mean of e = x − x̂. */
+    private static double spread(Matrix x, Matrix xHat) {
+        int d = x.cols();
+        double squares = 0;
+        double[] sums = new double[d];
+        for (int r = 0; r < x.rows(); r++) {
+            for (int c = 0; c < d; c++) {
+                double e = (double) x.data()[r * d + c] - xHat.data()[r * d + c];
+                squares += e * e;
+                sums[c] += e;
+            }
+        }
+        double mean = 0;
+        for (double sum : sums) {
+            mean += sum * sum / x.rows();
+        }
+        return squares - mean;
+    }
+
+    private Matrix gather(Matrix from, int[] rows) {
+        int d = from.cols();
+        Matrix out = Matrix.zeros(rows.length, d);
+        for (int i = 0; i < rows.length; i++) {
+            System.arraycopy(from.data(), rows[i] * d, out.data(), i * d, d);
+        }
+        return out;
+    }
+
+    /** The entries of the last batch. */
+    EntriesByLatent entries() {
+        return entries;
+    }
+
+    /** dL_aux/dê of the last batch. */
+    Matrix gradient() {
+        return gradient;
+    }
+}

@@ -1,0 +1,76 @@
+package org.loupe.train;
+
+import org.loupe.tensor.Matrix;
+
+/**
+ * What a sample of rows says about the data.
+ *
+ * @param scale √(d / mean ‖x‖²): scaled rows have mean squared norm d (Templeton et al. 2024, Scaling Monosemanticity, methods)
+ * @param variance mean squared distance from the mean, after scaling
+ * @param centre mean or geometric median, after scaling
+ */
+record InputStatistics(double scale, double variance, float[] centre) {
+    private static final int WEISZFELD_STEPS = 30;
+
+    static InputStatistics of(Matrix sample, boolean normalize, Centre centre) {
+        int d = sample.cols();
+        double[] mean = new double[d];
+        double squares = 0;
+        for (int r = 0; r < sample.rows(); r++) {
+            for (int c = 0; c < d; c++) {
+                double x = sample.at(r, c);
+                mean[c] += x / sample.rows();
+                squares += x * x / sample.rows();
+            }
+        }
+        double meanSquare = 0;
+        for (double m : mean) {
+            meanSquare += m * m;
+        }
+        double scale = normalize && squares > 0 ? Math.sqrt(d / squares) : 1;
+        double variance = (squares - meanSquare) * scale * scale;
+        double[] middle = switch (centre) {
+            case MEAN -> mean;
+            case GEOMETRIC_MEDIAN -> geometricMedian(sample, mean);
+        };
+        float[] scaled = new float[d];
+        for (int c = 0; c < d; c++) {
+            scaled[c] = (float) (middle[c] * scale);
+        }
+        return new InputStatistics(scale, variance > 0 ? variance : 1, scaled);
+    }
+
+    /** The point with the least sum of distances: Weiszfeld's iteration from the mean. */
+    private static double[] geometricMedian(Matrix sample, double[] mean) {
+        int d = sample.cols();
+        double[] at = mean;
+        for (int step = 0; step < WEISZFELD_STEPS; step++) {
+            double[] sum = new double[d];
+            double weights = 0;
+            for (int r = 0; r < sample.rows(); r++) {
+                double square = 0;
+                for (int c = 0; c < d; c++) {
+                    double difference = sample.at(r, c) - at[c];
+                    square += difference * difference;
+                }
+                double weight = 1 / Math.max(Math.sqrt(square), 1e-12);
+                weights += weight;
+                for (int c = 0; c < d; c++) {
+                    sum[c] += weight * sample.at(r, c);
+                }
+            }
+            double moved = 0;
+            double size = 0;
+            for (int c = 0; c < d; c++) {
+                sum[c] /= weights;
+                moved += (sum[c] - at[c]) * (sum[c] - at[c]);
+                size += sum[c] * sum[c];
+            }
+            at = sum;
+            if (moved <= 1e-12 * size) {
+                break;
+            }
+        }
+        return at;
+    }
+}

@@ -1,0 +1,172 @@
+package org.loupe.train;
+
+/**
+ * How an SAE is trained. Read by {@link ConfigReader} from YAML and {@code key=value} pairs; a value of 0 means "derived from
+ * the others" where the sentence says so.
+ */
+public record TrainConfig(
+        @About("Architecture: topk (Gao et al. 2024, arXiv 2406.04093).")
+        String architecture,
+
+        @About("Number of latents, m.") int latents,
+
+        @About("Active latents of each row, k.") int k,
+
+        @About("Rows of one step.") int batch,
+
+        @About("Passes over the data; used where tokens is 0.")
+        double passes,
+
+        @About("Rows to train on, counted with repetition; 0: by passes.")
+        long tokens,
+
+        @About("Learning rate; 0: 2e-4 / sqrt(latents / 16384).")
+        double lr,
+
+        @About("Seed of the initial dictionary and of the order of rows; the same seed gives the same bits.")
+        long seed,
+
+        @About("Compute threads; 0: all processors. The result does not depend on it.")
+        int threads,
+
+        @About("Product of the encoder: f32, or fast (low precision with a certificate, same result).")
+        Precision precision,
+
+        @About("Optimiser.") Optimizer optimizer,
+
+        @About("Auxiliary loss that revives dead latents.") Auxk auxk,
+
+        @About("How rows are read and the dictionary begins.")
+        Input input,
+
+        @About("Seconds between checkpoints.") int checkpoint_seconds) {
+
+    /**
+     * Adam with clipping and a schedule.
+     */
+    public record Optimizer(
+            @About("Adam's decay of the first moment.") double beta1,
+            @About("Adam's decay of the second moment.") double beta2,
+            @About("Added to Adam's denominator.") double epsilon,
+
+            @About("Largest norm of all gradients together, above which they are scaled down; 0: never.")
+            double clip,
+
+            @About("Share of the steps over which the learning rate rises from 0.")
+            double warmup,
+
+            @About("Share of the steps, the last ones, over which it falls to 0.")
+            double decay) {
+        public Optimizer {
+            require(beta1 >= 0 && beta1 < 1, "optimizer.beta1", beta1, "in [0, 1)");
+            require(beta2 >= 0 && beta2 < 1, "optimizer.beta2", beta2, "in [0, 1)");
+            require(epsilon > 0, "optimizer.epsilon", epsilon, "> 0");
+            require(clip >= 0, "optimizer.clip", clip, "≥ 0");
+            require(warmup >= 0 && warmup <= 1, "optimizer.warmup", warmup, "in [0, 1]");
+            require(decay >= 0 && decay <= 1, "optimizer.decay", decay, "in [0, 1]");
+        }
+    }
+
+    /**
+     * AuxK (Gao et al. 2024, §A.2): the dead latents' own top k reconstruct what the living ones leave over.
+     */
+    public record Auxk(
+            @About("Weight of the auxiliary loss; 0: off.") double weight,
+
+            @About("Dead latents active in each row; 0: the smaller of d/2 and max(2k, 64).")
+            int k,
+
+            @About("Rows without firing after which a latent counts as dead; 0: 5 % of the run, at most 10 million.")
+            long dead_after) {
+        public Auxk {
+            require(weight >= 0, "auxk.weight", weight, "≥ 0");
+            require(k >= 0, "auxk.k", k, "≥ 0");
+            require(dead_after >= 0, "auxk.dead_after", dead_after, "≥ 0");
+        }
+    }
+
+    /**
+     * Reading and initialisation.
+     */
+    public record Input(
+            @About("Whether rows are shuffled; false: file order.")
+            boolean shuffle,
+
+            @About("Rows held in memory for shuffling.") int buffer,
+
+            @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
+            boolean normalize,
+
+            @About("Where b_dec starts: mean or geometric_median.")
+            Centre centre,
+
+            @About("Rows from which scale, centre and variance are measured.")
+            int sample) {
+        public Input {
+            require(buffer >= 1, "input.buffer", buffer, "≥ 1");
+            require(sample >= 2, "input.sample", sample, "≥ 2");
+        }
+    }
+
+    public static final TrainConfig DEFAULT = new TrainConfig(
+            "topk",
+            4096,
+            32,
+            4096,
+            1,
+            0,
+            0,
+            0,
+            0,
+            Precision.F32,
+            new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
+            new Auxk(1.0 / 32, 0, 0),
+            new Input(true, 262_144, true, Centre.GEOMETRIC_MEDIAN, 16_384),
+            60);
+
+    public TrainConfig {
+        if (!architecture.equals("topk")) {
+            throw new IllegalArgumentException("architecture: '" + architecture + "', this version trains 'topk'");
+        }
+        require(latents >= 1, "latents", latents, "≥ 1");
+        require(k >= 1 && k <= latents, "k", k, "from 1 to latents = " + latents);
+        require(batch >= 1, "batch", batch, "≥ 1");
+        require(passes > 0, "passes", passes, "> 0");
+        require(tokens >= 0, "tokens", tokens, "≥ 0");
+        require(lr >= 0, "lr", lr, "≥ 0");
+        require(threads >= 0, "threads", threads, "≥ 0");
+        require(checkpoint_seconds >= 1, "checkpoint_seconds", checkpoint_seconds, "≥ 1");
+    }
+
+    private static void require(boolean holds, String key, Object value, String rule) {
+        if (!holds) {
+            throw new IllegalArgumentException(key + ": " + value + ", expected " + rule);
+        }
+    }
+
+    /** Steps of the run over a source of that many rows, at least 1. */
+    public long steps(long rows) {
+        double total = tokens > 0 ? tokens : passes * rows;
+        return Math.max(1, Math.round(Math.floor(total / batch)));
+    }
+
+    /** The learning rate in force before the schedule. */
+    public double peakLearningRate() {
+        return lr > 0 ? lr : 2e-4 / Math.sqrt(latents / 16384.0);
+    }
+
+    /** The compute threads in force. */
+    public int threadCount() {
+        return threads > 0 ? threads : Runtime.getRuntime().availableProcessors();
+    }
+
+    /** Rows without firing after which a latent is dead, in a run of that many steps. */
+    public long deadAfter(long steps) {
+        return auxk.dead_after() > 0 ? auxk.dead_after() : Math.min(10_000_000, Math.max(batch, steps * batch / 20));
+    }
+
+    /** Dead latents active in each row, for rows of width d. */
+    public int auxiliaryK(int d) {
+        return auxk.k() > 0 ? auxk.k() : Math.max(1, Math.min(d / 2, Math.max(2 * k, 64)));
+    }
+}
