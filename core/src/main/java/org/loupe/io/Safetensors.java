@@ -96,6 +96,14 @@ public final class Safetensors implements AutoCloseable {
             }
             return data.toArray(INT);
         }
+
+        /** All elements of an I64 tensor. */
+        public long[] longs() {
+            if (dtype != Dtype.I64) {
+                throw BadInput.in(file, "tensor '" + name + "' is " + dtype + ", expected I64");
+            }
+            return data.toArray(LONG);
+        }
     }
 
     /** Maps and checks a file. */

@@ -1,0 +1,64 @@
+package org.loupe.train;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.loupe.io.BadInput;
+import org.loupe.io.Json;
+import org.loupe.io.Provenance;
+
+/**
+ * What a run folder was made from: {@code run.json}, written before the first step. A second start with anything else that the
+ * result depends on is refused.
+ *
+ * @param config the configuration as nested maps
+ * @param rows number of rows of the data
+ * @param width their width
+ */
+record RunRecord(
+        Map<String, Object> config, Provenance provenance, String hookIn, String hookOut, long rows, int width) {
+    static final String FILE = "run.json";
+
+    /** Keys that a result does not depend on. */
+    private static final Set<String> FREE = Set.of("threads", "checkpoint_seconds", "precision");
+
+    /** Writes the record, or checks it against the one that is there. */
+    void claim(Path folder) {
+        Path file = folder.resolve(FILE);
+        if (!Files.exists(file)) {
+            Json.write(file, this);
+            return;
+        }
+        RunRecord there = Json.read(file, RunRecord.class);
+        Set<String> keys = new TreeSet<>(config.keySet());
+        keys.addAll(there.config.keySet());
+        keys.removeAll(FREE);
+        for (String key : keys) {
+            require(folder, key, normal(there.config.get(key)), normal(config.get(key)));
+        }
+        require(folder, "model", there.provenance.model(), provenance.model());
+        require(folder, "model hash", there.provenance.modelSha256(), provenance.modelSha256());
+        require(folder, "text", there.provenance.text(), provenance.text());
+        require(folder, "hook point", there.hookIn, hookIn);
+        require(folder, "rows of the data", there.rows, rows);
+        require(folder, "width of the data", there.width, width);
+    }
+
+    /** Numbers and nested maps as they look after a round trip through JSON. */
+    private static String normal(@Nullable Object value) {
+        return Json.MAPPER.valueToTree(value).toString();
+    }
+
+    private static void require(Path folder, String key, Object there, Object here) {
+        if (!Objects.equals(there, here)) {
+            throw BadInput.in(
+                    folder,
+                    "holds a run with " + key + " = " + there + ", this one has " + here
+                            + "; choose another folder, or start over with --fresh");
+        }
+    }
+}
