@@ -1,0 +1,114 @@
+package org.loupe.app;
+
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.loupe.io.BadInput;
+import org.loupe.io.Json;
+import org.loupe.io.Safetensors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
+
+/** {@code loupe info}: the tensors of a safetensors file, or what a folder's own description says. */
+@Command(
+        name = "info",
+        description = "Say what a file or folder is: an SAE, an activation store, a feature index, a safetensors file.",
+        mixinStandardHelpOptions = true,
+        footer = {"", "Example:", "  loupe info runs/demo/sae"})
+final class InfoCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Parameters(paramLabel = "PATH", description = "A file or folder that Loupe wrote, or any safetensors file.")
+    private Path path = Path.of("");
+
+    @Override
+    public Integer call() {
+        PrintWriter out = spec.commandLine().getOut();
+        if (!Files.exists(path)) {
+            throw BadInput.in(path, "no such file or folder");
+        }
+        if (Files.isDirectory(path)) {
+            folder(out);
+        } else if (path.toString().endsWith(".safetensors")) {
+            tensors(path, out);
+        } else {
+            throw BadInput.in(path, "not a kind of file that info knows (a folder of Loupe's, or *.safetensors)");
+        }
+        return 0;
+    }
+
+    private void folder(PrintWriter out) {
+        boolean known = false;
+        for (Part part : Part.values()) {
+            Path description = path.resolve(part.file);
+            if (Files.exists(description)) {
+                known = true;
+                out.println(part.title);
+                print(Json.tree(description), "  ", out);
+            }
+        }
+        Path weights = path.resolve("sae_weights.safetensors");
+        if (Files.exists(weights)) {
+            tensors(weights, out);
+        }
+        for (String stage : new String[] {"store", "sae", "index"}) {
+            if (Files.isDirectory(path.resolve(stage))) {
+                known = true;
+                out.println("run folder with " + stage + "/ (loupe info " + path.resolve(stage) + ")");
+            }
+        }
+        if (!known) {
+            throw BadInput.in(path, "holds none of cfg.json (an SAE), store.json (a store), index.json (an index)");
+        }
+    }
+
+    private static void tensors(Path file, PrintWriter out) {
+        try (Safetensors tensors = Safetensors.open(file)) {
+            out.println("tensors of " + file.getFileName());
+            tensors.entries()
+                    .forEach((name, entry) -> out.printf(
+                            Locale.ROOT,
+                            "  %-24s %-5s %-18s %,d bytes%n",
+                            name,
+                            entry.dtype(),
+                            entry.shape(),
+                            entry.size() * entry.dtype().bytes()));
+        }
+    }
+
+    /** Scalars of a description, one a line, nested keys joined by dots; long arrays only as their length. */
+    private static void print(JsonNode node, String prefix, PrintWriter out) {
+        for (var property : node.properties()) {
+            JsonNode value = property.getValue();
+            if (value.isObject()) {
+                print(value, prefix + property.getKey() + ".", out);
+            } else if (value.isArray() && value.size() > 8) {
+                out.println(prefix + property.getKey() + ": " + value.size() + " entries");
+            } else {
+                out.println(prefix + property.getKey() + ": " + (value.isString() ? value.asString() : value));
+            }
+        }
+    }
+
+    /** The files by which our folders are known. */
+    private enum Part {
+        SAE("cfg.json", "sparse autoencoder (SAELens' format)"),
+        RUN("loupe.json", "made by Loupe"),
+        STORE("store.json", "activation store"),
+        INDEX("index.json", "feature index");
+
+        private final String file;
+        private final String title;
+
+        Part(String file, String title) {
+            this.file = file;
+            this.title = title;
+        }
+    }
+}
