@@ -34,6 +34,7 @@ public final class Loupe implements Runnable {
     private boolean stacktrace;
 
     public static void main(String[] args) {
+        ErrorStream.restore();
         Interrupts.install();
         int code = run(
                 new PrintWriter(System.out, true, StandardCharsets.UTF_8),

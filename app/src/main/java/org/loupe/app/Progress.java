@@ -30,9 +30,9 @@ final class Progress implements AutoCloseable {
         this.bar = terminal() ? bar(stage, unit, total) : null;
     }
 
-    /** Whether somebody watches; a line of a log is no place for a bar. */
+    /** Whether the error stream is a terminal; the start script knows, Java has no way to ask. */
     static boolean terminal() {
-        return System.console() != null && System.getenv("CI") == null;
+        return Boolean.getBoolean("loupe.terminal");
     }
 
     private static ProgressBar bar(String stage, String unit, long total) {
