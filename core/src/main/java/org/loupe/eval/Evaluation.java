@@ -1,0 +1,205 @@
+package org.loupe.eval;
+
+import org.jspecify.annotations.Nullable;
+import org.loupe.activations.RowSource;
+import org.loupe.io.BadInput;
+import org.loupe.sae.Activation;
+import org.loupe.sae.Decoder;
+import org.loupe.sae.Encoder;
+import org.loupe.sae.Latents;
+import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/** Evaluates an SAE on rows: metrics, dictionary geometry, baselines. */
+public final class Evaluation {
+    private static final long RANDOM_SEED = 1;
+
+    private Evaluation() {}
+
+    /**
+     * What to evaluate on.
+     *
+     * @param rows rows at most, in blocks spread evenly over the source
+     * @param batch rows of a block
+     * @param truth directions that made the data, [· × d], where they are known: gives MMCS
+     */
+    public record Options(long rows, int batch, @Nullable Matrix truth) {
+        public static final Options DEFAULT = new Options(1 << 18, 4096, null);
+
+        public Options {
+            if (rows < 1 || batch < 1) {
+                throw new IllegalArgumentException("evaluation of " + rows + " rows in batches of " + batch);
+            }
+        }
+
+        public Options withRows(long most) {
+            return new Options(most, batch, truth);
+        }
+
+        public Options withTruth(Matrix directions) {
+            return new Options(rows, batch, directions);
+        }
+    }
+
+    /** Told now and then how far a stage is. */
+    @FunctionalInterface
+    public interface Progress {
+        Progress NONE = (stage, done, total) -> {};
+
+        void at(String stage, long done, long total);
+    }
+
+    /**
+     * Evaluates. The same rows serve every figure: the SAE's, PCA's and the random dictionary's. The result does not depend on
+     * the number of threads.
+     *
+     * @param rows activations in the units that the SAE was made for
+     * @throws BadInput when the widths differ, a row is not finite, all rows are equal, or the SAE is a transcoder
+     */
+    public static RowEvaluation rows(
+            SaeFolder.Loaded loaded, RowSource rows, Options options, Workers workers, Progress progress) {
+        Sae sae = loaded.sae();
+        requireFit(loaded, rows, options);
+        Pass pass = new Pass(rows, options, progress);
+        RowMetrics reconstruction = new RowMetrics(sae.dIn());
+        LatentMetrics usage = new LatentMetrics(sae.latents());
+        Covariance covariance = new Covariance(sae.dIn());
+        pass.run("rows", sae, workers, (x, out, latents) -> {
+            reconstruction.add(x, out, workers);
+            usage.add(latents);
+            covariance.add(x, workers);
+        });
+        int k = Baselines.coefficients(sae);
+        PrincipalComponents pca = PrincipalComponents.fit(covariance, k);
+        Scores scores = reconstruction
+                .scores()
+                .with(usage.scores())
+                .with(geometry(sae.decoder(), options.truth(), workers))
+                .with(Metric.PCA_COMPONENTS, pca.componentsFor(reconstruction.fvu()));
+
+        Sae random = RandomDictionary.draw(sae.latents(), k, reconstruction.mean(), RANDOM_SEED, pass.first(), workers);
+        RowMetrics randomRows = new RowMetrics(sae.dIn());
+        LatentMetrics randomUsage = new LatentMetrics(sae.latents());
+        pass.run("random dictionary", random, workers, (x, out, latents) -> {
+            randomRows.add(x, out, workers);
+            randomUsage.add(latents);
+        });
+        Baselines baselines =
+                Baselines.of(pca, random, reconstruction, randomRows.scores().with(randomUsage.scores()), k);
+        EvalReport report = new EvalReport(
+                loaded.info().provenance(),
+                new EvalReport.Subject(describe(sae), loaded.info().hookIn(), sae.dIn(), sae.latents(), k),
+                new EvalReport.Window(reconstruction.rows(), rows.rows(), 0, 0, 0),
+                scores,
+                Scores.NONE,
+                baselines.scores(),
+                new EvalReport.Histograms(usage.density(), usage.activations()));
+        return new RowEvaluation(report, baselines);
+    }
+
+    private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, Options options) {
+        Sae sae = loaded.sae();
+        if (!loaded.info().hookIn().equals(loaded.info().hookOut()) || sae.dIn() != sae.dOut()) {
+            throw new BadInput("the SAE reads " + loaded.info().hookIn() + " and writes "
+                    + loaded.info().hookOut() + ": a transcoder needs rows of both, the store has one");
+        }
+        if (rows.width() != sae.dIn()) {
+            throw new BadInput("the rows are " + rows.width() + " wide, but the SAE reads rows of " + sae.dIn());
+        }
+        if (rows.rows() == 0) {
+            throw new BadInput("no rows to evaluate");
+        }
+        if (options.truth() != null && options.truth().cols() != sae.dOut()) {
+            throw new BadInput("the true directions are " + options.truth().cols()
+                    + " wide, but the decoder's rows are " + sae.dOut());
+        }
+    }
+
+    private static Scores geometry(Matrix decoder, @Nullable Matrix truth, Workers workers) {
+        float[] coherence = MaxCosine.within(decoder, workers);
+        Scores scores =
+                Scores.NONE.with(Metric.COHERENCE_MEAN, mean(coherence)).with(Metric.COHERENCE_MAX, max(coherence));
+        return truth == null
+                ? scores
+                : scores.with(Metric.MMCS, mean(MaxCosine.between(truth, decoder, workers)))
+                        .with(Metric.MMCS_LATENTS, mean(MaxCosine.between(decoder, truth, workers)));
+    }
+
+    private static double mean(float[] values) {
+        double sum = 0;
+        for (float value : values) {
+            sum += value;
+        }
+        return sum / values.length;
+    }
+
+    private static double max(float[] values) {
+        double max = Double.NEGATIVE_INFINITY;
+        for (float value : values) {
+            max = Math.max(max, value);
+        }
+        return max;
+    }
+
+    private static String describe(Sae sae) {
+        return switch (sae.activation()) {
+            case Activation.TopK topK -> "TopK, k = " + topK.k();
+        };
+    }
+
+    /** The chosen blocks of a source, read in order. */
+    private static final class Pass {
+        private final RowSource source;
+        private final Progress progress;
+        private final int batch;
+        private final long blocks;
+        private final long chosen;
+
+        Pass(RowSource source, Options options, Progress progress) {
+            this.source = source;
+            this.progress = progress;
+            this.batch = (int) Math.min(options.batch(), Math.min(options.rows(), source.rows()));
+            this.blocks = (source.rows() + batch - 1) / batch;
+            this.chosen = Math.min(blocks, (options.rows() + batch - 1) / batch);
+        }
+
+        @FunctionalInterface
+        interface Sink {
+            void take(Matrix x, Matrix reconstruction, Latents latents);
+        }
+
+        void run(String stage, Sae sae, Workers workers, Sink sink) {
+            Encoder encoder = new Encoder(sae, workers);
+            Matrix buffer = Matrix.zeros(batch, source.width());
+            Matrix out = Matrix.zeros(batch, source.width());
+            for (long i = 0; i < chosen; i++) {
+                Matrix x = read(i, buffer);
+                Latents latents = encoder.encode(x);
+                Decoder.decode(sae, latents, out, workers);
+                sink.take(x, out.head(x.rows()), latents);
+                progress.at(stage, i + 1, chosen);
+            }
+        }
+
+        Matrix first() {
+            return read(0, Matrix.zeros(batch, source.width()));
+        }
+
+        private Matrix read(long i, Matrix buffer) {
+            long from = i * blocks / chosen * batch;
+            int count = (int) Math.min(batch, source.rows() - from);
+            source.read(from, count, buffer, 0);
+            for (int r = 0; r < count; r++) {
+                for (int c = 0; c < buffer.cols(); c++) {
+                    if (!Float.isFinite(buffer.at(r, c))) {
+                        throw new BadInput("row " + (from + r) + ", column " + c + " is " + buffer.at(r, c)
+                                + ", expected finite activations");
+                    }
+                }
+            }
+            return buffer.head(count);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package org.loupe.eval;
+
+import java.util.Arrays;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/**
+ * For each row of one dictionary the largest cosine to a row of another. All pairs are compared, in f32 (errors of about 1e-6),
+ * tile by tile: no [rows × rows] matrix is stored.
+ */
+public final class MaxCosine {
+    /** Panels of packed rows that share one pass over the other dictionary. */
+    private static final int PANELS = 4;
+
+    private MaxCosine() {}
+
+    /**
+     * max over rows j of b of cos(aᵢ, bⱼ), for each row i of a: the mean of it is MMCS (Sharkey et al. 2022). A row of zeros
+     * has cosine 0 to everything.
+     *
+     * @param a [rows × d], not modified
+     * @param b [· × d], not modified
+     * @return [a.rows()]
+     */
+    public static float[] between(Matrix a, Matrix b, Workers workers) {
+        b.requireCols(a.cols(), "cosines");
+        return search(unit(a), unit(b), false, workers);
+    }
+
+    /**
+     * Coherence: max over j ≠ i of |cos(aᵢ, aⱼ)|, for each row i.
+     *
+     * @param a [rows × d], not modified
+     * @return [a.rows()]; 0 when there is one row
+     */
+    public static float[] within(Matrix a, Workers workers) {
+        Matrix unit = unit(a);
+        return search(unit, unit, true, workers);
+    }
+
+    private static float[] search(Matrix a, Matrix b, boolean within, Workers workers) {
+        Kernels kernels = Kernels.BEST;
+        int cols = kernels.tileCols();
+        int step = kernels.tileRows();
+        int depth = a.cols();
+        float[] largest = new float[a.rows()];
+        Arrays.fill(largest, within ? 0 : -1);
+        workers.forEach(a.rows(), PANELS * cols, (from, to, worker) -> {
+            float[] packed = pack(a, from, to, cols);
+            float[] tile = new float[step * cols];
+            for (int j = 0; j < b.rows(); j += step) {
+                int rows = Math.min(step, b.rows() - j);
+                for (int first = from; first < to; first += cols) {
+                    kernels.tile(packed, (first - from) * depth, b.data(), j * depth, rows, depth, tile);
+                    for (int r = 0; r < rows; r++) {
+                        for (int i = first; i < Math.min(to, first + cols); i++) {
+                            float cosine = tile[r * cols + i - first];
+                            if (!within) {
+                                largest[i] = Math.max(largest[i], cosine);
+                            } else if (i != j + r) {
+                                largest[i] = Math.max(largest[i], Math.abs(cosine));
+                            }
+                        }
+                    }
+                }
+            }
+        });
+        return largest;
+    }
+
+    /** Rows [from, to) as panels [depth × cols], the last one filled up with zeros. */
+    private static float[] pack(Matrix a, int from, int to, int cols) {
+        int panels = (to - from + cols - 1) / cols;
+        int depth = a.cols();
+        float[] packed = new float[panels * depth * cols];
+        for (int i = from; i < to; i++) {
+            int at = (i - from) / cols * depth * cols + (i - from) % cols;
+            for (int k = 0; k < depth; k++) {
+                packed[at + k * cols] = a.at(i, k);
+            }
+        }
+        return packed;
+    }
+
+    private static Matrix unit(Matrix a) {
+        Matrix unit = Matrix.zeros(a.rows(), a.cols());
+        for (int r = 0; r < a.rows(); r++) {
+            double norm = 0;
+            for (int c = 0; c < a.cols(); c++) {
+                norm += (double) a.at(r, c) * a.at(r, c);
+            }
+            double scale = norm > 0 ? 1 / Math.sqrt(norm) : 0;
+            for (int c = 0; c < a.cols(); c++) {
+                unit.data()[unit.offset(r) + c] = (float) (a.at(r, c) * scale);
+            }
+        }
+        return unit;
+    }
+}

@@ -1,0 +1,34 @@
+package org.loupe.eval;
+
+import org.loupe.sae.Decoder;
+import org.loupe.sae.Encoder;
+import org.loupe.sae.Sae;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/** What stands in for rows at a hook point: x ↦ x̂, in the units of the activations. */
+@FunctionalInterface
+public interface Reconstruction {
+    /**
+     * Reconstructs rows.
+     *
+     * @param x [rows × d], not modified
+     * @param out [rows × d], overwritten
+     */
+    void apply(Matrix x, Matrix out);
+
+    /** Encoding and decoding by an SAE. One thread at a time, as its {@link Encoder}. */
+    static Reconstruction of(Sae sae, Workers workers) {
+        Encoder encoder = new Encoder(sae, workers);
+        return (x, out) -> Decoder.decode(sae, encoder.encode(x), out, workers);
+    }
+
+    /** The same row for every row: what mean and zero ablation put in. */
+    static Reconstruction constant(float[] row) {
+        return (x, out) -> {
+            for (int r = 0; r < x.rows(); r++) {
+                System.arraycopy(row, 0, out.data(), out.offset(r), row.length);
+            }
+        };
+    }
+}
