@@ -1,0 +1,51 @@
+package org.loupe.index;
+
+import java.util.List;
+import java.util.Map;
+import org.loupe.io.Provenance;
+
+/**
+ * What {@code index.json} says about a feature index.
+ *
+ * @param store provenance of the activation store
+ * @param sae provenance of the SAE
+ * @param hookIn hook point the SAE reads
+ * @param hookOut hook point it writes
+ * @param config what decided the content
+ * @param latents number of latents, one row each of {@code latents.parquet}
+ * @param rows rows of the store that were encoded
+ * @param documents documents of the store
+ * @param categories categories of the documents, sorted; the p-values are judged against {@code 1e-6 / categories}
+ * @param counts see there
+ * @param seconds time of the build by stage
+ * @param columns what each column of each Parquet file means
+ */
+public record IndexInfo(
+        Provenance store,
+        Provenance sae,
+        String hookIn,
+        String hookOut,
+        IndexConfig config,
+        int latents,
+        long rows,
+        int documents,
+        List<String> categories,
+        Counts counts,
+        Map<String, Double> seconds,
+        Map<String, Map<String, String>> columns) {
+    /** Name of the file that describes an index. */
+    public static final String FILE = "index.json";
+
+    /**
+     * How many latents are what.
+     *
+     * @param live fire on at least one row
+     * @param labelled have a clear label
+     * @param labelledUnflagged have a clear label and no flag
+     * @param labelledPermuted would have a clear label if the documents' categories were permuted: the null, about 0
+     * @param singleToken flagged as single-token latents
+     * @param position flagged as position latents
+     */
+    public record Counts(
+            int live, int labelled, int labelledUnflagged, int labelledPermuted, int singleToken, int position) {}
+}
