@@ -115,9 +115,11 @@ final class SyntheticStore {
                         Dtype.F32,
                         x.rows(),
                         List.of(1),
+                        1,
                         Map.of(),
                         Map.of(),
                         DocumentTable.FILE,
+                        DOCUMENTS,
                         List.of(shard)));
         return ActivationStore.open(folder);
     }
