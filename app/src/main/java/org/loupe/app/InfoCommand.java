@@ -4,32 +4,25 @@ import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Safetensors;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 
 /** {@code loupe info}: the tensors of a safetensors file, or what a folder's own description says. */
 @Command(
         name = "info",
         description = "Say what a file or folder is: an SAE, an activation store, a feature index, a safetensors file.",
-        mixinStandardHelpOptions = true,
-        footer = {"", "Example:", "  loupe info runs/demo/sae"})
-final class InfoCommand implements Callable<Integer> {
-    @Spec
-    private CommandSpec spec = CommandSpec.create();
-
+        footer = {"Example:", "  loupe info runs/demo/sae"})
+final class InfoCommand extends LoupeCommand {
     @Parameters(paramLabel = "PATH", description = "A file or folder that Loupe wrote, or any safetensors file.")
     private Path path = Path.of("");
 
     @Override
-    public Integer call() {
-        PrintWriter out = spec.commandLine().getOut();
+    void run(Terminal terminal) {
+        PrintWriter out = terminal.out();
         if (!Files.exists(path)) {
             throw BadInput.in(path, "no such file or folder");
         }
@@ -40,7 +33,6 @@ final class InfoCommand implements Callable<Integer> {
         } else {
             throw BadInput.in(path, "not a kind of file that info knows (a folder of Loupe's, or *.safetensors)");
         }
-        return 0;
     }
 
     private void folder(PrintWriter out) {

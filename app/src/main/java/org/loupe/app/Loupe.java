@@ -16,12 +16,20 @@ import picocli.CommandLine.Spec;
         version = "loupe " + Provenance.VERSION,
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
-        subcommands = {InfoCommand.class},
+        subcommands = {
+            ModelCommand.class,
+            TrainCommand.class,
+            EncodeCommand.class,
+            DecodeCommand.class,
+            InfoCommand.class,
+            BenchCommand.class
+        },
+        commandListHeading = "%n",
+        footerHeading = "%n",
         footer = {
-            "",
             "Start here:",
-            "  loupe demo                 the whole way on a small model, then a web page to look at",
-            "  loupe COMMAND --help       what a command does, with an example"
+            "  loupe demo             the whole way on a small model, then a web page",
+            "  loupe COMMAND --help   what a command does, with an example"
         })
 public final class Loupe implements Runnable {
     @Spec
@@ -51,7 +59,7 @@ public final class Loupe implements Runnable {
                 .setOut(out)
                 .setErr(err)
                 .setCaseInsensitiveEnumValuesAllowed(true)
-                .setUsageHelpAutoWidth(true)
+                .setUsageHelpWidth(100)
                 .setParameterExceptionHandler(faults)
                 .setExecutionExceptionHandler(faults)
                 .execute(args);

@@ -1,6 +1,5 @@
 package org.loupe.app;
 
-import java.io.PrintWriter;
 import java.util.Locale;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -11,23 +10,17 @@ import org.jspecify.annotations.Nullable;
 /** How far a stage is: a bar with rate and time left on a terminal, a plain line every ten seconds otherwise. */
 final class Progress implements AutoCloseable {
     private static final long INTERVAL_NANOS = 10_000_000_000L;
+    private static final int BAR_WIDTH = 110;
 
-    private final String stage;
-    private final String unit;
-    private final long total;
-    private final PrintWriter err;
-    private final @Nullable ProgressBar bar;
-    private long begun = System.nanoTime();
-    private long start = -1;
-    private long printed = begun;
+    private final Terminal terminal;
+    private @Nullable ProgressBar bar;
+    private String stage = "";
+    private long first;
+    private long begun;
+    private long printed;
 
-    /** @param unit what is counted, in the plural */
-    Progress(String stage, String unit, long total, PrintWriter err) {
-        this.stage = stage;
-        this.unit = unit;
-        this.total = total;
-        this.err = err;
-        this.bar = terminal() ? bar(stage, unit, total) : null;
+    Progress(Terminal terminal) {
+        this.terminal = terminal;
     }
 
     /** Whether the error stream is a terminal; the start script knows, Java has no way to ask. */
@@ -35,46 +28,60 @@ final class Progress implements AutoCloseable {
         return Boolean.getBoolean("loupe.terminal");
     }
 
-    private static ProgressBar bar(String stage, String unit, long total) {
-        return new ProgressBarBuilder()
-                .setTaskName(stage)
-                .setUnit(" " + unit, 1)
-                .setInitialMax(total)
-                .setStyle(ProgressBarStyle.UNICODE_BLOCK)
-                .setUpdateIntervalMillis(250)
-                .showSpeed()
-                .setMaxRenderedLength(110)
-                .setConsumer(new ConsoleProgressBarConsumer(System.err))
-                .build();
-    }
-
-    /** So much is done now, of {@link #total}; the first call sets the mark from which the rate counts. */
-    void at(long done, String note) {
+    /**
+     * So much is done now. The first call of a stage sets the mark from which its rate counts.
+     *
+     * @param unit what is counted, in the plural
+     * @param note a few words on how it goes, may be empty
+     */
+    void at(String name, String unit, long done, long total, String note) {
+        if (!name.equals(stage)) {
+            begin(name, unit, done, total);
+        }
         if (bar != null) {
+            bar.maxHint(total);
             bar.stepTo(done);
             bar.setExtraMessage(note);
             return;
         }
         long now = System.nanoTime();
-        if (start < 0) {
-            start = done;
-            begun = now;
-        }
         if (now - printed >= INTERVAL_NANOS) {
             printed = now;
-            err.println(line(done, now, note));
+            terminal.say(line(unit, done, total, now, note));
         }
     }
 
-    private String line(long done, long now, String note) {
-        double rate = (done - start) / Math.max(1e-9, (now - begun) / 1e9);
-        String left = rate > 0 ? ", " + clock(Math.round((total - done) / rate)) + " left" : "";
+    private void begin(String name, String unit, long done, long total) {
+        close();
+        stage = name;
+        first = done;
+        begun = System.nanoTime();
+        printed = begun;
+        if (terminal()) {
+            bar = new ProgressBarBuilder()
+                    .setTaskName(name)
+                    .setUnit(" " + unit, 1)
+                    .setInitialMax(total)
+                    .startsFrom(done, java.time.Duration.ZERO)
+                    .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                    .setUpdateIntervalMillis(250)
+                    .showSpeed()
+                    .setMaxRenderedLength(BAR_WIDTH)
+                    .setConsumer(new ConsoleProgressBarConsumer(System.err))
+                    .build();
+        }
+    }
+
+    private String line(String unit, long done, long total, long now, String note) {
+        double rate = (done - first) / Math.max(1e-9, (now - begun) / 1e9);
+        String of = total > 0 ? String.format(Locale.ROOT, " of %,d", total) : "";
+        String left = rate > 0 && total > 0 ? ", " + clock((total - done) / rate) + " left" : "";
         return String.format(
                 Locale.ROOT,
-                "%s: %,d of %,d %s, %,.0f/s%s%s",
+                "%s: %,d%s %s, %,.0f/s%s%s",
                 stage,
                 done,
-                total,
+                of,
                 unit,
                 rate,
                 left,
@@ -82,7 +89,8 @@ final class Progress implements AutoCloseable {
     }
 
     /** 75 seconds are 1:15. */
-    static String clock(long seconds) {
+    static String clock(double time) {
+        long seconds = Math.round(time);
         return seconds >= 3600
                 ? String.format(Locale.ROOT, "%d:%02d:%02d", seconds / 3600, seconds / 60 % 60, seconds % 60)
                 : String.format(Locale.ROOT, "%d:%02d", seconds / 60, seconds % 60);
@@ -92,6 +100,7 @@ final class Progress implements AutoCloseable {
     public void close() {
         if (bar != null) {
             bar.close();
+            bar = null;
         }
     }
 }

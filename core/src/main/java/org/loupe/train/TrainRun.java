@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.loupe.activations.Prefetcher;
@@ -72,6 +73,14 @@ public final class TrainRun {
             listener.accept(new TrainEvent.Finished(out, (System.nanoTime() - start) / 1e9, waited));
         }
         return out;
+    }
+
+    /** Deletes the files of a run, finished or not, and nothing else, so that the next start begins anew. */
+    public static void clear(Path folder) {
+        for (String file : List.of(
+                SaeFolder.INFO, SaeFolder.CONFIG, SaeFolder.WEIGHTS, Checkpoint.FILE, StepLog.FILE, RunRecord.FILE)) {
+            delete(folder.resolve(file));
+        }
     }
 
     private static Trainer open(Path out, ShuffledRows order, TrainConfig config, long steps, Workers workers) {

@@ -1,0 +1,92 @@
+package org.loupe.app;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.loupe.bench.TrainBench;
+import org.loupe.io.BadInput;
+import org.loupe.train.ConfigReader;
+import org.loupe.train.TrainConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code loupe bench}: speed on this machine. */
+@Command(
+        name = "bench",
+        description = "Measure speed on this machine.",
+        mixinStandardHelpOptions = true,
+        subcommands = {BenchCommand.Train.class},
+        footerHeading = "%n",
+        footer = {"Example:", "  loupe bench train --d 768 --latents 24576 --k 32 --batch 4096 --steps 5 --json"})
+final class BenchCommand implements Runnable {
+    @Spec
+    private CommandSpec spec = CommandSpec.create();
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "bench: say what to measure");
+    }
+
+    @Command(
+            name = "train",
+            description = "Time whole training steps, optimiser included, on random structured rows in memory.",
+            footer = {
+                "Example:",
+                "  loupe bench train --set architecture=topk --d 768 --latents 24576 --k 32 --batch 4096 --steps 5 --json"
+            })
+    static final class Train extends LoupeCommand {
+        @Option(names = "--d", defaultValue = "768", description = "Width of the rows (default: ${DEFAULT-VALUE}).")
+        private int d;
+
+        @Option(names = "--latents", defaultValue = "24576", description = "Latents (default: ${DEFAULT-VALUE}).")
+        private int latents;
+
+        @Option(names = "--k", defaultValue = "32", description = "Active latents a row (default: ${DEFAULT-VALUE}).")
+        private int k;
+
+        @Option(names = "--batch", defaultValue = "4096", description = "Rows of a step (default: ${DEFAULT-VALUE}).")
+        private int batch;
+
+        @Option(names = "--steps", defaultValue = "5", description = "Steps to time (default: ${DEFAULT-VALUE}).")
+        private int steps;
+
+        @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Sets a key of the configuration.")
+        private List<String> set = new ArrayList<>();
+
+        @Option(names = "--seed", defaultValue = "0", description = "Seed of the rows (default: ${DEFAULT-VALUE}).")
+        private long seed;
+
+        @Option(names = "--json", description = "Print JSON.")
+        private boolean json;
+
+        @Override
+        void run(Terminal terminal) {
+            if (d < 1 || steps < 1) {
+                throw new BadInput("--d is " + d + " and --steps is " + steps + ", expected at least 1");
+            }
+            List<String> all =
+                    new ArrayList<>(List.of("latents=" + latents, "k=" + k, "batch=" + batch, "seed=" + seed));
+            all.addAll(set);
+            TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
+            TrainBench.Result result = TrainBench.run(config, d, steps);
+            if (json) {
+                terminal.json(result);
+                return;
+            }
+            terminal.result(String.format(
+                    Locale.ROOT,
+                    "train: %.0f ms a step (least %.0f), %.0f ms of CPU, %,.0f tokens/s, peak %,d MB (%,d MB of it the"
+                            + " rows); %s",
+                    result.ms_per_step(),
+                    result.ms_per_step_min(),
+                    result.cpu_ms_per_step(),
+                    result.tokens_per_second(),
+                    result.peak_rss_mb(),
+                    result.data_mb(),
+                    result.arithmetic()));
+        }
+    }
+}
