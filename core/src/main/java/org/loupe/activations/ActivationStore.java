@@ -1,15 +1,11 @@
 package org.loupe.activations;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
@@ -220,23 +216,13 @@ public final class ActivationStore implements RowSource, AutoCloseable {
     public void verify() {
         for (StoreInfo.Shard shard : info.shards()) {
             Path file = folder.resolve(shard.name());
-            String found = sha256(file);
+            String found = StoreWriter.sha256(file);
             if (!found.equals(shard.sha256())) {
                 throw BadInput.in(
                         file,
                         "sha256 is " + found + ", but " + StoreInfo.FILE + " says " + shard.sha256()
                                 + ": the file was changed or damaged");
             }
-        }
-    }
-
-    /** The sha256 of a file's bytes, in hexadecimal. */
-    static String sha256(Path file) {
-        try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), StoreWriter.sha256())) {
-            in.transferTo(java.io.OutputStream.nullOutputStream());
-            return HexFormat.of().formatHex(in.getMessageDigest().digest());
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
         }
     }
 

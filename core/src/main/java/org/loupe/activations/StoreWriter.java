@@ -1,10 +1,16 @@
 package org.loupe.activations;
 
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.DigestInputStream;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.Dtype;
 import org.loupe.io.Json;
@@ -57,12 +63,33 @@ public final class StoreWriter {
         return new StoreInfo.Shard(name, x.rows(), HexFormat.of().formatHex(digest.digest()));
     }
 
+    /** The shards up to the first one that is missing or whose bytes are not those that were written. */
+    public static List<StoreInfo.Shard> wholeShards(Path folder, List<StoreInfo.Shard> written) {
+        return written.stream()
+                .takeWhile(s -> {
+                    Path file = folder.resolve(s.name());
+                    return Files.isRegularFile(file) && sha256(file).equals(s.sha256());
+                })
+                .toList();
+    }
+
     /** Writes {@code store.json}. */
     public static void finish(Path folder, StoreInfo info) {
         Json.write(folder.resolve(StoreInfo.FILE), info);
     }
 
-    static MessageDigest sha256() {
+    /** The sha256 of a file's bytes, in hexadecimal. */
+    static String sha256(Path file) {
+        try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), sha256())) {
+            in.transferTo(OutputStream.nullOutputStream());
+            return HexFormat.of().formatHex(in.getMessageDigest().digest());
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** A new SHA-256 digest. */
+    public static MessageDigest sha256() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {

@@ -93,9 +93,12 @@ public final class SafetensorsWriter {
         long offset = 0;
         for (Tensor t : tensors) {
             long bytes = t.elements() * t.dtype().bytes();
-            header.put(t.name(), Map.of("dtype", t.dtype().name(), "shape", t.shape(), "data_offsets", new long[] {
-                offset, offset + bytes
-            }));
+            // In a fixed order: Map.of gives its keys in an order that differs from one JVM to the next.
+            Map<String, Object> entry = new LinkedHashMap<>();
+            entry.put("dtype", t.dtype().name());
+            entry.put("shape", t.shape());
+            entry.put("data_offsets", new long[] {offset, offset + bytes});
+            header.put(t.name(), entry);
             offset += bytes;
         }
         String json = Json.MAPPER

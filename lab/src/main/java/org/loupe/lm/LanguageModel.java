@@ -25,6 +25,11 @@ public final class LanguageModel implements AutoCloseable {
         throw new UnsupportedOperationException("info");
     }
 
+    /** The precision that the model was loaded in. */
+    public Precision precision() {
+        return precision;
+    }
+
     public Tokenizer tokenizer() {
         throw new UnsupportedOperationException("tokenizer");
     }

@@ -31,6 +31,7 @@ public final class WordNet {
 
     private static final String FOLDER = "/net/sf/extjwnl/data/wordnet/wn31/";
     private static final List<String> FILES = List.of("data.noun", "data.verb", "data.adj", "data.adv");
+    private static final Pattern EXAMPLES = Pattern.compile("[;:] \"");
     private static final Pattern EXAMPLE = Pattern.compile("\"([^\"]+)\"");
     /** {@code (a)}, {@code (p)} or {@code (ip)} after an adjective: where it may stand in a phrase. */
     private static final Pattern MARKER = Pattern.compile("\\((a|p|ip)\\)$");
@@ -88,7 +89,8 @@ public final class WordNet {
             lemmas.add(MARKER.matcher(fields[4 + 2 * w]).replaceFirst("").replace('_', ' '));
         }
         String gloss = line.substring(bar + 1).strip();
-        int examples = gloss.indexOf("; \"");
+        Matcher start = EXAMPLES.matcher(gloss);
+        int examples = start.find() ? start.start() : -1;
         StringBuilder text = new StringBuilder(String.join(", ", lemmas))
                 .append(": ")
                 .append(examples < 0 ? gloss : gloss.substring(0, examples))
