@@ -1,9 +1,21 @@
 package org.loupe.lm;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+import org.loupe.io.BadInput;
+import org.loupe.lm.HookPoint.Site;
 import org.loupe.tensor.Matrix;
 
 /**
@@ -12,17 +24,78 @@ import org.loupe.tensor.Matrix;
  * <p>Tensors that a method returns belong to the caller's {@code PointerScope} where there is one, otherwise to the caller, who
  * closes them. Calls from several threads take turns.
  */
-@SuppressWarnings("DoNotCallSuggester") // bodies follow
 public final class LanguageModel implements AutoCloseable {
-    private LanguageModel() {}
+    private final ModelInfo info;
+    private final Architecture architecture;
+    private final Precision precision;
+    private final Transformer transformer;
+    private final Tokenizer tokenizer;
+    private final ReentrantLock turn = new ReentrantLock();
+    private boolean recording;
 
-    /** Reads a model. {@code threads} is what libtorch may use in this process. */
+    private LanguageModel(
+            ModelInfo info,
+            Architecture architecture,
+            Precision precision,
+            Transformer transformer,
+            Tokenizer tokenizer) {
+        this.info = info;
+        this.architecture = architecture;
+        this.precision = precision;
+        this.transformer = transformer;
+        this.tokenizer = tokenizer;
+    }
+
+    /**
+     * Reads a model.
+     *
+     * @param threads what libtorch may use in this process, for all models in it
+     * @throws BadInput for files that are no model, or not one of a supported family
+     */
     public static LanguageModel load(ModelFiles files, Precision precision, int threads) {
-        throw new UnsupportedOperationException(files.name() + precision + threads);
+        torch.set_num_threads(threads);
+        try (Checkpoint checkpoint = Checkpoint.open(files)) {
+            Architecture a = checkpoint.architecture();
+            Tokenizer tokenizer = checkpoint.tokenizer();
+            try {
+                return new LanguageModel(
+                        describe(files.name(), checkpoint.sha256(), a),
+                        a,
+                        precision,
+                        new Transformer(checkpoint, precision),
+                        tokenizer);
+            } catch (RuntimeException e) {
+                tokenizer.close();
+                throw e;
+            }
+        }
+    }
+
+    private static ModelInfo describe(String name, String sha256, Architecture a) {
+        long parameters = 0;
+        for (Weight weight : Weight.values()) {
+            if (weight != Weight.UNEMBED || !a.tied()) {
+                long size = Arrays.stream(a.shape(weight)).reduce(1, (x, y) -> x * y);
+                parameters += size * (weight.inBlock() ? a.layers() : 1);
+            }
+        }
+        return new ModelInfo(
+                name,
+                sha256,
+                a.family(),
+                a.layers(),
+                a.width(),
+                a.heads(),
+                a.kvHeads(),
+                a.headWidth(),
+                a.mlpWidth(),
+                a.vocabulary(),
+                a.context(),
+                parameters);
     }
 
     public ModelInfo info() {
-        throw new UnsupportedOperationException("info");
+        return info;
     }
 
     /** The precision that the model was loaded in. */
@@ -31,42 +104,96 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     public Tokenizer tokenizer() {
-        throw new UnsupportedOperationException("tokenizer");
+        return tokenizer;
     }
 
     /** Every hook point, in the order of a forward pass. */
     public List<HookPoint> hookPoints() {
-        throw new UnsupportedOperationException("hookPoints");
+        List<HookPoint> points = new ArrayList<>();
+        points.add(HookPoint.embed());
+        for (int block = 0; block < architecture.layers(); block++) {
+            for (Site site : Site.values()) {
+                if (site != Site.EMBED) {
+                    points.add(new HookPoint(block, site));
+                }
+            }
+        }
+        return points;
     }
 
     /** Width of the rows at a hook point; refuses one that this model does not have. */
     public int width(HookPoint point) {
-        throw new UnsupportedOperationException(point.toString());
+        if (point.block() >= architecture.layers()) {
+            throw new BadInput("hook point " + point + ": " + info.name() + " has blocks 0 to "
+                    + (architecture.layers() - 1) + "; the nearest is "
+                    + new HookPoint(architecture.layers() - 1, point.site()));
+        }
+        return switch (point.site()) {
+            case EMBED, RESID_PRE, LN1_NORMALIZED, ATTN_OUT, RESID_MID, LN2_NORMALIZED, MLP_OUT, RESID_POST ->
+                architecture.width();
+            case ATTN_Z -> architecture.heads() * architecture.headWidth();
+            case MLP_POST -> architecture.mlpWidth();
+        };
     }
 
     /** Logits {@code [sequences, length, vocabulary]}, f32. */
     public Tensor logits(TokenBatch batch, Map<HookPoint, Hook> hooks) {
-        throw new UnsupportedOperationException(batch.toString() + hooks);
+        Pass pass = pass(hooks, null, null, null);
+        return inTurn(() -> Tensors.escaping(() -> {
+            Tensor start = embedded(batch, pass);
+            return transformer.unembed(transformer.run(start, 0, plan(batch), pass));
+        }));
     }
 
     /** Runs the hooks and stops after the last one. */
     public void runTo(TokenBatch batch, Map<HookPoint, Hook> hooks) {
-        throw new UnsupportedOperationException(batch.toString() + hooks);
+        if (hooks.isEmpty()) {
+            return;
+        }
+        Pass pass = pass(hooks, null, Collections.max(hooks.keySet()), null);
+        inTurn(() -> {
+            try (PointerScope _ = new PointerScope()) {
+                Tensor start = embedded(batch, pass);
+                return transformer.run(start, 0, plan(batch), pass);
+            }
+        });
     }
 
-    /** Logits of a run that starts with given rows at a residual-stream hook point; only hooks after it are called. */
+    /**
+     * Logits {@code [sequences, length, vocabulary]}, f32, of a run that starts with given rows {@code [sequences, length,
+     * width]} at a residual-stream hook point; only hooks after it are called. The batch says which tokens see which.
+     */
     public Tensor logitsFrom(HookPoint from, Tensor rows, TokenBatch batch, Map<HookPoint, Hook> hooks) {
-        throw new UnsupportedOperationException(from.toString() + rows + batch + hooks);
+        if (!from.site().isResidual()) {
+            throw new BadInput("a run cannot start at " + from + ": it is not the residual stream");
+        }
+        long[] expected = {batch.sequences(), batch.length(), width(from)};
+        if (!Arrays.equals(expected, Tensors.shape(rows))) {
+            throw new IllegalArgumentException("rows have shape " + Arrays.toString(Tensors.shape(rows)) + ", expected "
+                    + Arrays.toString(expected));
+        }
+        Pass pass = pass(hooks, from, null, null);
+        int first = from.site() == Site.RESID_POST ? from.block() + 1 : from.block();
+        return inTurn(() -> Tensors.escaping(() -> {
+            Tensor start = new Tensor(rows).to(precision.scalarType());
+            return transformer.unembed(transformer.run(start, first, plan(batch), pass));
+        }));
     }
 
     /** The rows at one hook point, {@code [sequences · length × width]}. */
     public Matrix activations(TokenBatch batch, HookPoint point) {
-        throw new UnsupportedOperationException(batch.toString() + point);
+        List<Matrix> out = new ArrayList<>(1);
+        runTo(batch, Map.of(point, (_, rows) -> {
+            out.add(Tensors.matrix(rows));
+            return rows;
+        }));
+        return out.getFirst();
     }
 
     /** Final norm and unembedding of residual-stream rows {@code [..., width]}: logits {@code [..., vocabulary]}, f32. */
     public Tensor unembed(Tensor residual) {
-        throw new UnsupportedOperationException(residual.toString());
+        return inTurn(
+                () -> Tensors.escaping(() -> transformer.unembed(new Tensor(residual).to(precision.scalarType()))));
     }
 
     /**
@@ -78,7 +205,20 @@ public final class LanguageModel implements AutoCloseable {
      * @param top how many tokens at either end
      */
     public LogitLens logitLens(Matrix directions, int top) {
-        throw new UnsupportedOperationException(directions.toString() + top);
+        directions.requireCols(architecture.width(), "logitLens");
+        return inTurn(() -> {
+            try (PointerScope _ = new PointerScope()) {
+                Tensor scores = transformer.directScores(Tensors.tensor(directions)); // [count, vocabulary]
+                T_TensorTensor_T promoted = torch.topk(scores, top, 1, true, true);
+                T_TensorTensor_T suppressed = torch.topk(scores, top, 1, false, true);
+                return new LogitLens(
+                        top,
+                        Tensors.ints(promoted.get1()),
+                        Tensors.floats(promoted.get0()),
+                        Tensors.ints(suppressed.get1()),
+                        Tensors.floats(suppressed.get0()));
+            }
+        });
     }
 
     /**
@@ -100,14 +240,93 @@ public final class LanguageModel implements AutoCloseable {
      * @return {@code count} token ids
      */
     public int[] generate(int[] prompt, int count, Map<HookPoint, Hook> hooks) {
-        throw new UnsupportedOperationException(prompt.length + "" + count + hooks);
+        if (prompt.length == 0 || prompt.length + count > architecture.context()) {
+            throw new BadInput("a prompt of " + prompt.length + " tokens and " + count
+                    + " more: expected at least 1 and at most " + architecture.context() + " in all");
+        }
+        return inTurn(() -> {
+            try (PointerScope _ = new PointerScope()) {
+                KeyValueCache cache = new KeyValueCache(architecture, precision, prompt.length + count);
+                int[] generated = new int[count];
+                int[] next = prompt;
+                for (int i = 0; i < count; i++) {
+                    generated[i] = mostLikelyNext(next, i == 0 ? 0 : prompt.length + i - 1, cache, hooks);
+                    next = new int[] {generated[i]};
+                }
+                return generated;
+            }
+        });
+    }
+
+    private int mostLikelyNext(int[] tokens, int position, KeyValueCache cache, Map<HookPoint, Hook> hooks) {
+        try (PointerScope _ = new PointerScope()) {
+            TokenBatch batch = TokenBatch.of(tokens);
+            Pass pass = pass(hooks, null, null, cache);
+            AttentionPlan plan = position == 0 ? plan(batch) : AttentionPlan.next(position, architecture);
+            Tensor residual = transformer.run(embedded(batch, pass), 0, plan, pass);
+            Tensor last = residual.narrow(1, tokens.length - 1L, 1); // [1, 1, d]
+            return Math.toIntExact(
+                    transformer.unembed(last).argmax(new LongOptional(), false).item_long());
+        }
     }
 
     /** Runs a body in which the model's calls record what backward needs; outside of it they do not. */
     public <T> T withGradients(Supplier<T> body) {
-        throw new UnsupportedOperationException(body.toString());
+        turn.lock();
+        boolean before = recording;
+        recording = true;
+        try {
+            return body.get();
+        } finally {
+            recording = before;
+            turn.unlock();
+        }
+    }
+
+    private Pass pass(
+            Map<HookPoint, Hook> hooks,
+            @Nullable HookPoint from,
+            @Nullable HookPoint last,
+            @Nullable KeyValueCache cache) {
+        hooks.keySet().forEach(this::width);
+        return new Pass(hooks, from, last, cache, precision);
+    }
+
+    private AttentionPlan plan(TokenBatch batch) {
+        if (batch.length() > architecture.context()) {
+            throw new BadInput("rows of " + batch.length() + " tokens: " + info.name() + " takes at most "
+                    + architecture.context());
+        }
+        return AttentionPlan.of(batch, architecture, precision);
+    }
+
+    private Tensor embedded(TokenBatch batch, Pass pass) {
+        for (int id : batch.ids()) {
+            if (id < 0 || id >= architecture.vocabulary()) {
+                throw new BadInput(
+                        "token id " + id + ": " + info.name() + " has ids 0 to " + (architecture.vocabulary() - 1));
+            }
+        }
+        Tensor ids = Tensors.tensor(batch.ids(), batch.sequences(), batch.length());
+        return pass.at(0, Site.EMBED, transformer.embedding(ids));
+    }
+
+    /** One call at a time, its operators recorded for backward or not. */
+    private <T> T inTurn(Supplier<T> body) {
+        turn.lock();
+        boolean before = GradMode.is_enabled();
+        GradMode.set_enabled(recording);
+        try {
+            return body.get();
+        } finally {
+            GradMode.set_enabled(before);
+            turn.unlock();
+        }
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        transformer.close();
+        tokenizer.close();
+    }
 }

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -26,6 +27,16 @@ public final class Tensors {
     public static float[] floats(Tensor tensor) {
         float[] out = new float[Math.toIntExact(tensor.numel())];
         copy(tensor, out);
+        return out;
+    }
+
+    /** A copy of all elements of an integer tensor in row-major order. */
+    static int[] ints(Tensor tensor) {
+        int[] out = new int[Math.toIntExact(tensor.numel())];
+        try (PointerScope _ = new PointerScope()) {
+            Tensor plain = tensor.to(torch.ScalarType.Int).contiguous();
+            MemorySegment.copy(bytes(plain), ValueLayout.JAVA_INT, 0, out, 0, out.length);
+        }
         return out;
     }
 
@@ -53,10 +64,19 @@ public final class Tensors {
     /** A new int64 tensor of a shape. */
     public static Tensor tensor(int[] values, long... shape) {
         return escaping(() -> {
-            Tensor out = torch.empty(shape, new TensorOptions(torch.ScalarType.Int), null);
+            Tensor out = torch.empty(shape, new TensorOptions(torch.ScalarType.Int), new MemoryFormatOptional());
             MemorySegment.copy(values, 0, bytes(out), ValueLayout.JAVA_INT, 0, values.length);
             return out.to(torch.ScalarType.Long);
         });
+    }
+
+    /** The sizes of a tensor. */
+    static long[] shape(Tensor tensor) {
+        long[] shape = new long[Math.toIntExact(tensor.dim())];
+        for (int d = 0; d < shape.length; d++) {
+            shape[d] = tensor.size(d);
+        }
+        return shape;
     }
 
     /** The memory of a contiguous CPU tensor; valid while the tensor lives. */

@@ -1,0 +1,76 @@
+package org.loupe.lm;
+
+import java.util.Arrays;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What attention needs to know about a batch, made once for all blocks.
+ *
+ * @param rotary complex numbers e^{i · angle} by which query and key pairs are turned, {@code [1 | sequences, length, 1, head
+ *     width / 2]}
+ * @param mask what is added to the scores, 0 or −∞, {@code [sequences, 1, length, length]}; null where {@code causal} says all
+ * @param causal whether token i sees every token j ≤ i, without a mask
+ */
+record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
+    /** The plan of a batch. */
+    static AttentionPlan of(TokenBatch batch, Architecture architecture, Precision precision) {
+        if (batch.isCausal()) {
+            int[] positions = new int[batch.length()];
+            Arrays.setAll(positions, i -> i);
+            return new AttentionPlan(rotary(positions, 1, architecture), null, true);
+        }
+        Tensor rotary = rotary(batch.positions(), batch.sequences(), architecture);
+        return new AttentionPlan(rotary, mask(batch, precision), false);
+    }
+
+    /** The plan of one token that sees all tokens in the key-value cache. */
+    static AttentionPlan next(int position, Architecture architecture) {
+        return new AttentionPlan(rotary(new int[] {position}, 1, architecture), null, false);
+    }
+
+    /** Angles and frequencies are f32, computed in the order in which transformers computes them. */
+    private static Tensor rotary(int[] positions, int sequences, Architecture architecture) {
+        int pairs = architecture.headWidth() / 2;
+        float[] exponents = new float[pairs];
+        for (int j = 0; j < pairs; j++) {
+            exponents[j] = (float) (2 * j) / architecture.headWidth();
+        }
+        float[] turns = new float[positions.length];
+        for (int i = 0; i < turns.length; i++) {
+            turns[i] = positions[i];
+        }
+        Tensor frequencies = torch.pow(new Scalar(architecture.ropeBase()), Tensors.tensor(exponents, pairs))
+                .reciprocal();
+        Tensor angles = torch.outer(Tensors.tensor(turns, turns.length), frequencies)
+                .view(sequences, positions.length / sequences, 1, pairs);
+        return torch.polar(torch.ones_like(angles), angles);
+    }
+
+    /** A padding token sees itself only, so that its rows stay finite. */
+    private static Tensor mask(TokenBatch batch, Precision precision) {
+        int length = batch.length();
+        int[] segments = batch.segments();
+        if (segments == null) {
+            throw new IllegalArgumentException("a batch without segments needs no mask");
+        }
+        float[] mask = new float[batch.sequences() * length * length];
+        Arrays.fill(mask, Float.NEGATIVE_INFINITY);
+        for (int row = 0; row < batch.sequences(); row++) {
+            int first = row * length;
+            for (int i = 0; i < length; i++) {
+                int segment = segments[first + i];
+                for (int j = 0; j <= i; j++) {
+                    boolean sees =
+                            i == j || (segment >= 0 && (segments[first + j] == segment || segments[first + j] == 0));
+                    if (sees) {
+                        mask[(first + i) * length + j] = 0;
+                    }
+                }
+            }
+        }
+        return Tensors.tensor(mask, batch.sequences(), 1, length, length).to(precision.scalarType());
+    }
+}

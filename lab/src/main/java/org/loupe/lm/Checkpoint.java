@@ -1,0 +1,98 @@
+package org.loupe.lm;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.BiFunction;
+import org.loupe.io.BadInput;
+
+/** A model's files, opened: its architecture, its weights in HuggingFace's layout, its tokenizer. */
+interface Checkpoint extends AutoCloseable {
+    /** Opens a GGUF file or a HuggingFace folder. */
+    static Checkpoint open(ModelFiles files) {
+        return Files.isDirectory(files.path()) ? HfCheckpoint.open(files.path()) : GgufCheckpoint.open(files.path());
+    }
+
+    Architecture architecture();
+
+    /**
+     * The elements of a weight, row-major, of shape {@link Architecture#shape}; query and key rows in the order in which
+     * rotary pairs lie half a head apart. NaN and infinity are refused.
+     */
+    float[] weight(Weight weight, int block);
+
+    /** Hash of the weights. */
+    String sha256();
+
+    Tokenizer tokenizer();
+
+    @Override
+    void close();
+
+    /** Throws if any element is not finite. */
+    static float[] requireFinite(Path file, String tensor, float[] values) {
+        for (int i = 0; i < values.length; i++) {
+            if (!Float.isFinite(values[i])) {
+                throw BadInput.in(file, "tensor '" + tensor + "' holds " + values[i] + " at element " + i);
+            }
+        }
+        return values;
+    }
+
+    /** Throws unless a checkpoint has exactly the tensors that the transformer uses. */
+    static void requireTensors(
+            Path file, Architecture architecture, Set<String> present, BiFunction<Weight, Integer, String> name) {
+        Set<String> wanted = new TreeSet<>();
+        for (Weight weight : Weight.values()) {
+            for (int block = 0; block < (weight.inBlock() ? architecture.layers() : 1); block++) {
+                if (weight != Weight.UNEMBED || !architecture.tied()) {
+                    wanted.add(name.apply(weight, block));
+                }
+            }
+        }
+        for (String tensor : wanted) {
+            if (!present.contains(tensor)) {
+                throw BadInput.in(file, "tensor '" + tensor + "' is missing");
+            }
+        }
+        for (String tensor : present) {
+            boolean unused = tensor.endsWith("rotary_emb.inv_freq")
+                    || (architecture.tied() && tensor.equals(name.apply(Weight.UNEMBED, 0)));
+            if (!wanted.contains(tensor) && !unused) {
+                throw BadInput.in(
+                        file,
+                        "tensor '" + tensor + "' has no place in a " + architecture.family() + " model of "
+                                + architecture.layers() + " layers");
+            }
+        }
+    }
+
+    /** SHA-256 of a file's bytes, in hexadecimal. */
+    static String sha256(Path file) {
+        try (InputStream in = Files.newInputStream(file)) {
+            MessageDigest digest = digest();
+            byte[] buffer = new byte[1 << 20];
+            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                digest.update(buffer, 0, n);
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    static MessageDigest digest() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}
