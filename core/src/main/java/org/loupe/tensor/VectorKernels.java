@@ -2,6 +2,7 @@ package org.loupe.tensor;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -20,6 +21,11 @@ public final class VectorKernels implements Kernels {
 
     /** Vectors of one slab of {@link #weightedRows}: as many accumulators as there are registers for. */
     private static final int SLAB = 12 * LANES;
+
+    private static final VectorShuffle<Float> BY_HALF = rotation(LANES / 2);
+    private static final VectorShuffle<Float> BY_QUARTER = rotation(LANES / 4);
+    private static final VectorShuffle<Float> BY_EIGHTH = rotation(LANES / 8);
+    private static final VectorShuffle<Float> BY_SIXTEENTH = rotation(LANES / 16);
 
     @Override
     public String describe() {
@@ -45,11 +51,31 @@ public final class VectorKernels implements Kernels {
         for (; i <= n - LANES; i += LANES) {
             s0 = FloatVector.fromArray(SPECIES, a, aAt + i).fma(FloatVector.fromArray(SPECIES, b, bAt + i), s0);
         }
-        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        float sum = sum(s0.add(s1).add(s2.add(s3)));
         for (; i < n; i++) {
             sum = Math.fma(a[aAt + i], b[bAt + i], sum);
         }
         return sum;
+    }
+
+    /**
+     * The sum of all lanes, halves added to halves. {@code reduceLanes(ADD)} leaves its order open, and interpreted and compiled
+     * code do differ in it: a result would depend on when the compiler came.
+     */
+    private static float sum(FloatVector v) {
+        FloatVector s = v.add(v.rearrange(BY_HALF));
+        s = s.add(s.rearrange(BY_QUARTER));
+        if (LANES >= 8) {
+            s = s.add(s.rearrange(BY_EIGHTH));
+        }
+        if (LANES >= 16) {
+            s = s.add(s.rearrange(BY_SIXTEENTH));
+        }
+        return s.lane(0);
+    }
+
+    private static VectorShuffle<Float> rotation(int by) {
+        return VectorShuffle.fromOp(SPECIES, i -> (i + by) % LANES);
     }
 
     @Override

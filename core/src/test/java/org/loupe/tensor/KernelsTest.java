@@ -79,6 +79,41 @@ class KernelsTest {
         assertEquals(vector, VECTOR.dot(shifted, 1, b, 2 * MARGIN, n), "depends on the offset");
     }
 
+    /** The same bits before and after compilation need one order of summation: this one, spelt out. */
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void dotSumsInOneOrder(int n) {
+        int lanes = VECTOR.tileCols() / 2;
+        float[] a = random(n, n);
+        float[] b = random(n, n + 1);
+        float[][] s = new float[4][lanes];
+        int i = 0;
+        for (; i <= n - 4 * lanes; i += 4 * lanes) {
+            for (int j = 0; j < 4 * lanes; j++) {
+                s[j / lanes][j % lanes] = Math.fma(a[i + j], b[i + j], s[j / lanes][j % lanes]);
+            }
+        }
+        for (; i <= n - lanes; i += lanes) {
+            for (int j = 0; j < lanes; j++) {
+                s[0][j] = Math.fma(a[i + j], b[i + j], s[0][j]);
+            }
+        }
+        float[] halves = new float[lanes];
+        for (int j = 0; j < lanes; j++) {
+            halves[j] = (s[0][j] + s[1][j]) + (s[2][j] + s[3][j]);
+        }
+        for (int half = lanes / 2; half >= 1; half /= 2) {
+            for (int j = 0; j < half; j++) {
+                halves[j] += halves[j + half];
+            }
+        }
+        float sum = halves[0];
+        for (; i < n; i++) {
+            sum = Math.fma(a[i], b[i], sum);
+        }
+        assertEquals(sum, VECTOR.dot(a, 0, b, 0, n));
+    }
+
     @ParameterizedTest
     @MethodSource("sizes")
     void addScaled(int n) {
