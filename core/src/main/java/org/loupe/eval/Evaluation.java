@@ -1,7 +1,11 @@
 package org.loupe.eval;
 
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import org.loupe.activations.ActivationStore;
+import org.loupe.activations.Finite;
 import org.loupe.activations.RowSource;
+import org.loupe.activations.SafetensorsRows;
 import org.loupe.io.BadInput;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
@@ -43,6 +47,15 @@ public final class Evaluation {
         }
     }
 
+    /** Reads the true directions for {@link Options#withTruth}: the only 2-D tensor of floats of a safetensors file. */
+    public static Matrix directions(Path safetensors) {
+        try (SafetensorsRows rows = SafetensorsRows.open(safetensors, null)) {
+            Matrix all = Matrix.zeros(Math.toIntExact(rows.rows()), rows.width());
+            rows.read(0, all.rows(), all, 0);
+            return all;
+        }
+    }
+
     /** Told now and then how far a stage is. */
     @FunctionalInterface
     public interface Progress {
@@ -56,7 +69,8 @@ public final class Evaluation {
      * the number of threads.
      *
      * @param rows activations in the units that the SAE was made for
-     * @throws BadInput when the widths differ, a row is not finite, all rows are equal, or the SAE is a transcoder
+     * @throws BadInput when the rows are of another width, hook point or model than the SAE's, when one is not finite, when all
+     *     are equal, or when the SAE is a transcoder
      */
     public static RowEvaluation rows(
             SaeFolder.Loaded loaded, RowSource rows, Options options, Workers workers, Progress progress) {
@@ -106,10 +120,14 @@ public final class Evaluation {
                     + loaded.info().hookOut() + ": a transcoder needs rows of both, the store has one");
         }
         if (rows.width() != sae.dIn()) {
-            throw new BadInput("the rows are " + rows.width() + " wide, but the SAE reads rows of " + sae.dIn());
+            throw new BadInput(
+                    rows.name() + ": rows are " + rows.width() + " wide, but the SAE reads rows of " + sae.dIn());
+        }
+        if (rows instanceof ActivationStore store) {
+            store.info().requireMatches(store.folder(), sae.dIn(), loaded.info().provenance(), "the SAE");
         }
         if (rows.rows() == 0) {
-            throw new BadInput("no rows to evaluate");
+            throw new BadInput(rows.name() + ": no rows to evaluate");
         }
         if (options.truth() != null && options.truth().cols() != sae.dOut()) {
             throw new BadInput("the true directions are " + options.truth().cols()
@@ -192,12 +210,7 @@ public final class Evaluation {
             int count = (int) Math.min(batch, source.rows() - from);
             source.read(from, count, buffer, 0);
             for (int r = 0; r < count; r++) {
-                for (int c = 0; c < buffer.cols(); c++) {
-                    if (!Float.isFinite(buffer.at(r, c))) {
-                        throw new BadInput("row " + (from + r) + ", column " + c + " is " + buffer.at(r, c)
-                                + ", expected finite activations");
-                    }
-                }
+                Finite.require(buffer, r, source.name(), from + r);
             }
             return buffer.head(count);
         }

@@ -29,11 +29,16 @@ public enum Metric {
     CE_MEAN("ce_mean", "CE mean-ablated", "nats/token", 4, "the same with the mean row in place of x"),
     CE_ZERO("ce_zero", "CE zero-ablated", "nats/token", 4, "the same with zeros in place of x"),
     CE_INCREASE("ce_increase", "CE increase", "nats/token", 4, "CE spliced − CE clean"),
-    CE_INCREASE_ERROR("ce_increase_error", "  standard error", "nats/token", 4, "of the CE increase, over sequences"),
+    CE_INCREASE_ERROR(
+            "ce_increase_error",
+            "CE increase, ±",
+            "nats/token",
+            4,
+            "standard error of the CE increase, over sequences"),
     CE_RECOVERED_MEAN("ce_recovered_mean", "CE recovered, mean", "%", 2, "(CE mean − spliced) / (CE mean − clean)"),
     CE_RECOVERED_ZERO("ce_recovered_zero", "CE recovered, zero", "%", 2, "(CE zero − spliced) / (CE zero − clean)"),
     KL("kl", "KL", "nats/token", 4, "KL(clean ‖ spliced) of the next-token distributions, mean over tokens"),
-    KL_ERROR("kl_error", "  standard error", "nats/token", 4, "of the KL, over sequences"),
+    KL_ERROR("kl_error", "KL, ±", "nats/token", 4, "standard error of the KL, over sequences"),
     TOP1_AGREEMENT("top1_agreement", "top-1 agreement", "%", 2, "share of tokens whose most likely successor stays"),
     MMCS("mmcs", "MMCS", "", 4, "mean over true directions of the largest cosine to a decoder row"),
     MMCS_LATENTS(

@@ -1,0 +1,103 @@
+package org.loupe.eval;
+
+import java.util.List;
+import java.util.Locale;
+
+/** An SVG drawing inside an HTML page. Colours come from the page by class, so that they follow light and dark mode. */
+final class Svg {
+    private final StringBuilder out = new StringBuilder();
+
+    /** Starts a drawing of this many units; the label is for people who cannot see it. */
+    Svg(double width, double height, String label) {
+        out.append(String.format(
+                Locale.ROOT,
+                "<svg viewBox=\"0 0 %s %s\" role=\"img\" aria-label=\"%s\">",
+                number(width),
+                number(height),
+                escape(label)));
+    }
+
+    Svg line(double x1, double y1, double x2, double y2, String style) {
+        out.append("<line class=\"").append(style);
+        attribute("x1", x1).attribute("y1", y1).attribute("x2", x2).attribute("y2", y2);
+        out.append("\"/>");
+        return this;
+    }
+
+    Svg rect(double x, double y, double width, double height, String style) {
+        out.append("<rect class=\"").append(style);
+        attribute("x", x)
+                .attribute("y", y)
+                .attribute("width", Math.max(0, width))
+                .attribute("height", Math.max(0, height));
+        out.append("\"/>");
+        return this;
+    }
+
+    Svg circle(double x, double y, double radius, String style) {
+        out.append("<circle class=\"").append(style);
+        attribute("cx", x).attribute("cy", y).attribute("r", radius);
+        out.append("\"/>");
+        return this;
+    }
+
+    /** A line through points {x, y}. */
+    Svg path(List<double[]> points, String style) {
+        out.append("<path class=\"").append(style).append("\" d=\"");
+        for (int i = 0; i < points.size(); i++) {
+            out.append(i == 0 ? 'M' : 'L')
+                    .append(number(points.get(i)[0]))
+                    .append(' ')
+                    .append(number(points.get(i)[1]));
+        }
+        out.append("\"/>");
+        return this;
+    }
+
+    /** Text whose start, middle or end is at x. */
+    Svg text(double x, double y, String anchor, String style, String text) {
+        out.append("<text class=\"").append(style);
+        attribute("x", x).attribute("y", y);
+        out.append("\" text-anchor=\"")
+                .append(anchor)
+                .append("\">")
+                .append(escape(text))
+                .append("</text>");
+        return this;
+    }
+
+    /** Text that runs upwards, its middle at (x, y). */
+    Svg upright(double x, double y, String style, String text) {
+        out.append(String.format(
+                Locale.ROOT,
+                "<text class=\"%s\" text-anchor=\"middle\" transform=\"translate(%s %s) rotate(-90)\">%s</text>",
+                style,
+                number(x),
+                number(y),
+                escape(text)));
+        return this;
+    }
+
+    String end() {
+        return out.append("</svg>").toString();
+    }
+
+    /** Continues inside the quotes of the attribute before. */
+    private Svg attribute(String name, double value) {
+        out.append("\" ").append(name).append("=\"").append(number(value));
+        return this;
+    }
+
+    private static String number(double value) {
+        return String.format(Locale.ROOT, "%.1f", value).replaceAll("\\.0$", "");
+    }
+
+    /** Text that is safe in HTML and in its attributes; a number stays with its percent sign. */
+    static String escape(String text) {
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;")
+                .replace(" %", "\u00a0%");
+    }
+}

@@ -1,0 +1,119 @@
+package org.loupe.eval;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.StringReader;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.loupe.io.Provenance;
+import org.xml.sax.InputSource;
+
+class ReportPageTest {
+    @TempDir
+    private Path folder;
+
+    private String page(EvalReport report, String... steps) throws Exception {
+        Path log = Files.write(folder.resolve("steps.jsonl"), List.of(steps));
+        Path file = folder.resolve("report.html");
+        ReportPage.write(file, report, steps.length == 0 ? null : log);
+        return Files.readString(file);
+    }
+
+    private static String step(int tokens, double fvu) {
+        return "{\"step\": 1, \"tokens\": " + tokens + ", \"loss\": 0.5, \"fvu\": " + fvu
+                + ", \"l0\": 32.0, \"dead\": 3, \"lr\": 0.1, \"grad_norm\": 1.0, \"tokens_per_second\": 9}";
+    }
+
+    @Test
+    void needsNothingFromOutside() throws Exception {
+        String page = page(EvalReportTest.full(), step(0, 1), step(4096, 0.25));
+        for (String foreign : List.of("http:", "https:", "<script", "src=", "@import", "url(", "<link")) {
+            assertFalse(page.contains(foreign), foreign);
+        }
+        assertTrue(page.contains("prefers-color-scheme: dark") && page.contains("@media print"));
+    }
+
+    @Test
+    void saysWhatTheFiguresSay() throws Exception {
+        EvalReport full = EvalReportTest.full();
+        String page = page(full, step(0, 1), step(4096, 0.25));
+        assertTrue(page.contains("52\u00a0%"), "FVU of PCA");
+        assertTrue(page.contains("FVU ends at 0.250"), "training");
+        for (Metric metric : Metric.values()) {
+            assertTrue(page.contains(">" + Svg.escape(metric.label()) + "</th>"), metric.label());
+            assertTrue(page.contains(Svg.escape(metric.format(full.value(metric)))), metric.key());
+        }
+    }
+
+    @Test
+    void everyPlotIsWellFormedAndHasLabelledAxes() throws Exception {
+        String page = page(EvalReportTest.full(), step(0, 1), step(2048, 0.5), step(4096, 0.25));
+        Matcher svg = Pattern.compile("<svg.*?</svg>", Pattern.DOTALL).matcher(page);
+        int plots = 0;
+        while (svg.find()) {
+            DocumentBuilderFactory.newInstance()
+                    .newDocumentBuilder()
+                    .parse(new InputSource(new StringReader(svg.group())));
+            assertTrue(svg.group().contains("class=\"title\""), svg.group());
+            assertTrue(svg.group().contains("aria-label"), svg.group());
+            assertFalse(svg.group().contains("NaN"), svg.group());
+            plots++;
+        }
+        assertEquals(2 + 2 + 4, plots);
+    }
+
+    @Test
+    void withoutAModelOrATrainingThoseSectionsAreAbsent() throws Exception {
+        EvalReport full = EvalReportTest.full();
+        Scores rows = new Scores(Map.of(Metric.FVU, 0.25, Metric.EXPLAINED_VARIANCE, 0.75, Metric.L0, 32.0));
+        String page = page(new EvalReport(
+                full.provenance(), full.sae(), full.window(), rows, Scores.NONE, full.baselines(), full.histograms()));
+        assertTrue(page.contains("32 of 4,096 latents a row explain 75.0\u00a0% of the variance"), page);
+        assertFalse(page.contains("cross-entropy") || page.contains("<h2>Training"));
+    }
+
+    @Test
+    void namesFromFilesCannotBecomeMarkup() throws Exception {
+        EvalReport full = EvalReportTest.full();
+        Provenance hostile = Provenance.here("<b>\"model\" & co", "", "<script>", "", 1);
+        String page = page(new EvalReport(
+                hostile,
+                full.sae(),
+                full.window(),
+                full.scores(),
+                full.heldOut(),
+                full.baselines(),
+                full.histograms()));
+        assertFalse(page.contains("<b>\"model\"") || page.contains("<script>"));
+        assertTrue(page.contains("&lt;b&gt;&quot;model&quot; &amp; co"));
+    }
+
+    @Test
+    void aDamagedTrackingFileIsNamed() {
+        String cut = Refused.message(() -> page(EvalReportTest.full(), step(0, 1), "{\"step\": 2, "));
+        assertTrue(cut.contains("steps.jsonl") && cut.contains("line 2"), cut);
+        String other = Refused.message(() -> page(EvalReportTest.full(), "{\"step\": 2}"));
+        assertTrue(other.contains("line 1") && other.contains("tokens"), other);
+    }
+
+    @Test
+    void longRunsAreThinnedAndKeepTheirEnd() throws Exception {
+        String[] steps = new String[5000];
+        for (int i = 0; i < steps.length; i++) {
+            steps[i] = step(i, 0.5);
+        }
+        Path log = Files.write(folder.resolve("long.jsonl"), List.of(steps));
+        List<double[]> points = TrainingCurves.read(log).points("fvu");
+        assertTrue(points.size() <= 402, String.valueOf(points.size()));
+        assertEquals(4999, points.getLast()[0]);
+    }
+}
