@@ -119,12 +119,12 @@ public final class Evaluation {
             throw new BadInput("the SAE reads " + loaded.info().hookIn() + " and writes "
                     + loaded.info().hookOut() + ": a transcoder needs rows of both, the store has one");
         }
+        if (rows instanceof ActivationStore store) {
+            store.info().requireMatches(store.folder(), sae.dIn(), loaded.info().provenance(), "the SAE");
+        }
         if (rows.width() != sae.dIn()) {
             throw new BadInput(
                     rows.name() + ": rows are " + rows.width() + " wide, but the SAE reads rows of " + sae.dIn());
-        }
-        if (rows instanceof ActivationStore store) {
-            store.info().requireMatches(store.folder(), sae.dIn(), loaded.info().provenance(), "the SAE");
         }
         if (rows.rows() == 0) {
             throw new BadInput(rows.name() + ": no rows to evaluate");

@@ -10,12 +10,12 @@ import org.loupe.io.Provenance;
 import org.loupe.tensor.Matrix;
 
 /** Small stores for tests: row r belongs to document r / 5, at position 1 + r % 5, with token r. */
-final class TestStores {
+public final class TestStores {
     static final Provenance PROVENANCE = Provenance.here("toy", "00ff", "made up", "blocks.1.hook_resid_post", 7);
 
     private TestStores() {}
 
-    static Matrix random(int rows, int width, long seed) {
+    public static Matrix random(int rows, int width, long seed) {
         Random random = new Random(seed);
         Matrix m = Matrix.zeros(rows, width);
         for (int i = 0; i < rows * width; i++) {
@@ -25,7 +25,7 @@ final class TestStores {
     }
 
     /** Writes the rows as shards of these sizes. */
-    static StoreInfo write(Path folder, Matrix rows, Dtype dtype, int... shardRows) {
+    public static StoreInfo write(Path folder, Matrix rows, Dtype dtype, int... shardRows) {
         List<StoreInfo.Shard> shards = new ArrayList<>();
         int from = 0;
         for (int n : shardRows) {

@@ -3,13 +3,18 @@ package org.loupe.eval;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.loupe.activations.ActivationStore;
 import org.loupe.activations.MatrixRows;
+import org.loupe.activations.TestStores;
+import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
@@ -230,6 +235,32 @@ class EvaluationTest {
                     workers,
                     Evaluation.Progress.NONE));
             assertTrue(hooks.contains("hook_resid_mid") && hooks.contains("hook_mlp_out"), hooks);
+        }
+    }
+
+    /** TestStores' rows are of blocks.1.hook_resid_post of a model with hash 00ff. */
+    @Test
+    void aStoreOfAnotherHookModelOrWidthIsRefused(@TempDir Path folder) {
+        TestStores.write(folder, random(20, WIDTH, 1), Dtype.F32, 20);
+        String hook = refusal(folder, "blocks.2.hook_resid_post", "00ff", WIDTH);
+        assertTrue(hook.contains("blocks.1.hook_resid_post") && hook.contains("blocks.2.hook_resid_post"), hook);
+        String model = refusal(folder, "blocks.1.hook_resid_post", "11ee", WIDTH);
+        assertTrue(model.contains("00ff") && model.contains("11ee"), model);
+        String width = refusal(folder, "blocks.1.hook_resid_post", "00ff", 7);
+        assertTrue(width.contains("width 12") && width.contains("width 7"), width);
+    }
+
+    private static String refusal(Path folder, String hook, String sha256, int width) {
+        Provenance provenance = Provenance.here("toy", sha256, "made up", hook, 1);
+        SaeInfo info = new SaeInfo(provenance, hook, hook, Map.of(), Map.of());
+        try (ActivationStore store = ActivationStore.open(folder);
+                Workers workers = new Workers(1)) {
+            return Refused.message(() -> Evaluation.rows(
+                    new SaeFolder.Loaded(sae(LATENTS, width, K), info),
+                    store,
+                    Evaluation.Options.DEFAULT,
+                    workers,
+                    Evaluation.Progress.NONE));
         }
     }
 
