@@ -18,7 +18,9 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
             ModelCommand.class,
+            HarvestCommand.class,
             TrainCommand.class,
+            IndexCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,
             InfoCommand.class,

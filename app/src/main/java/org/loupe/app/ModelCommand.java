@@ -41,7 +41,7 @@ final class ModelCommand implements Runnable {
 
         @Override
         void run(Terminal terminal) {
-            ModelFiles files = fetch(terminal, name);
+            ModelFiles files = ModelOption.fetch(terminal, name);
             terminal.result(files.path().toString());
         }
     }
@@ -111,14 +111,6 @@ final class ModelCommand implements Runnable {
                     terminal.result("  " + point + "  [" + model.width(point) + "]");
                 }
             }
-        }
-    }
-
-    /** Fetches a model with progress, unless it is there. */
-    static ModelFiles fetch(Terminal terminal, String name) {
-        try (Progress progress = new Progress(terminal)) {
-            return ModelStore.ofUser()
-                    .findOrGet(name, (stage, done, total) -> progress.at("model: " + stage, "bytes", done, total, ""));
         }
     }
 }

@@ -1,0 +1,106 @@
+package org.loupe.app;
+
+import java.nio.file.Path;
+import org.loupe.harvest.Harvest;
+import org.loupe.harvest.HarvestConfig;
+import org.loupe.io.Dtype;
+import org.loupe.lm.HookPoint;
+import org.loupe.lm.LanguageModel;
+import org.loupe.text.Corpus;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code loupe harvest}. */
+@Command(
+        name = "harvest",
+        description = "Run text through a language model and store the activations at a hook point.",
+        footer = {
+            "Example:",
+            "  loupe harvest --model smollm2 --text wordnet --hook blocks.11.hook_resid_post --tokens 200000"
+                    + " --out runs/store"
+        })
+final class HarvestCommand extends LoupeCommand {
+    static final String DEFAULT_HOOK = "blocks.11.hook_resid_post";
+
+    @Mixin
+    private ModelOption model = new ModelOption();
+
+    @Mixin
+    private TextOption text = new TextOption();
+
+    @Option(
+            names = "--hook",
+            paramLabel = "H",
+            defaultValue = DEFAULT_HOOK,
+            description = "Hook point, in TransformerLens' names (default: ${DEFAULT-VALUE}).")
+    private String hook = DEFAULT_HOOK;
+
+    @Option(
+            names = "--tokens",
+            paramLabel = "N",
+            defaultValue = "1000000",
+            description = "Tokens of text to run (default: ${DEFAULT-VALUE}).")
+    private long tokens;
+
+    @Option(names = "--out", paramLabel = "STORE", required = true, description = "Folder of the store.")
+    private Path out = Path.of("");
+
+    @Option(
+            names = "--context",
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "Tokens in a row (default: ${DEFAULT-VALUE}).")
+    private int context;
+
+    @Option(
+            names = "--batch",
+            paramLabel = "N",
+            defaultValue = "32",
+            description = "Rows in one forward pass (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "T",
+            defaultValue = "bf16",
+            description = "Number format on disk: bf16 or f32 (default: ${DEFAULT-VALUE}).")
+    private Dtype dtype = Dtype.BF16;
+
+    @Option(names = "--keep-sinks", description = "Store rows with a norm above 3 × the median too.")
+    private boolean keepSinks;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Order of the documents (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Mixin
+    private ThreadsOption threads = new ThreadsOption();
+
+    @Option(names = "--fresh", description = "Start over instead of going on.")
+    private boolean fresh;
+
+    @Option(names = "--json", description = "Print the result as JSON.")
+    private boolean json;
+
+    @Override
+    void run(Terminal terminal) {
+        HarvestConfig shape = HarvestConfig.of(HookPoint.parse(hook), tokens);
+        HarvestConfig config = new HarvestConfig(
+                shape.hook(), tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
+        Corpus corpus = text.corpus();
+        try (LanguageModel loaded = model.load(terminal, threads.count())) {
+            loaded.width(config.hook());
+            if (fresh) {
+                Harvest.clear(out);
+            }
+            Harvest.Result result = HarvestStage.run(terminal, loaded, corpus, config, out);
+            if (json) {
+                terminal.json(HarvestStage.toJson(result, out));
+            }
+        }
+    }
+}

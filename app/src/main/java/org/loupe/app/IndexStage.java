@@ -1,0 +1,95 @@
+package org.loupe.app;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import org.loupe.activations.ActivationStore;
+import org.loupe.activations.StoreInfo;
+import org.loupe.index.FeatureIndex;
+import org.loupe.index.IndexConfig;
+import org.loupe.index.IndexEvent;
+import org.loupe.index.IndexInfo;
+import org.loupe.index.Vocabulary;
+import org.loupe.io.Json;
+import org.loupe.lm.LanguageModel;
+import org.loupe.sae.SaeFolder;
+import org.loupe.tensor.Workers;
+
+/** Builds the feature index with progress and one line of result. */
+final class IndexStage {
+    private IndexStage() {}
+
+    /**
+     * Builds an index, or says that it is complete. One that is older than its SAE or its store is built anew.
+     *
+     * @param model for the tokens' text and the logit lens; null for none
+     * @param fresh build even where the index is complete
+     */
+    static IndexInfo run(
+            Terminal terminal,
+            Path sae,
+            ActivationStore store,
+            @Nullable LanguageModel model,
+            IndexConfig config,
+            Path out,
+            boolean fresh,
+            Workers workers) {
+        SaeFolder.Loaded loaded = SaeFolder.load(sae);
+        Path description = out.resolve(IndexInfo.FILE);
+        if (Files.isRegularFile(description)) {
+            IndexInfo there = Json.read(description, IndexInfo.class);
+            if (!fresh
+                    && same(there, loaded, store, config)
+                    && Freshness.newer(
+                            description, sae.resolve(SaeFolder.INFO), store.folder().resolve(StoreInfo.FILE))) {
+                terminal.say("index: complete already, " + line(there, out));
+                return there;
+            }
+        } else {
+            Freshness.requireEmpty(out, "feature index");
+        }
+        long start = System.nanoTime();
+        IndexInfo info;
+        try (Progress progress = new Progress(terminal)) {
+            info = FeatureIndex.build(
+                    loaded,
+                    store,
+                    model == null ? Vocabulary.unknown() : Vocabulary.of(model),
+                    config,
+                    out,
+                    workers,
+                    event -> progress.at(
+                            "index: " + event.stage().text(), unit(event.stage()), event.done(), event.total(), ""));
+        }
+        terminal.say("index: " + line(info, out) + " in " + Progress.clock((System.nanoTime() - start) / 1e9));
+        return info;
+    }
+
+    private static boolean same(IndexInfo there, SaeFolder.Loaded sae, ActivationStore store, IndexConfig config) {
+        return there.sae().equals(sae.info().provenance())
+                && there.store().equals(store.info().provenance())
+                && there.latents() == sae.sae().latents()
+                && there.rows() == store.rows()
+                && there.config().equals(config);
+    }
+
+    private static String unit(IndexEvent.Stage stage) {
+        return switch (stage) {
+            case ENCODE, SORT -> "rows";
+            case PROFILE, LENS, WRITE -> "latents";
+        };
+    }
+
+    private static String line(IndexInfo info, Path out) {
+        IndexInfo.Counts counts = info.counts();
+        return String.format(
+                Locale.ROOT,
+                "%,d of %,d latents live, %,d with a clear label (%,d under permuted categories) → %s",
+                counts.live(),
+                info.latents(),
+                counts.labelled(),
+                counts.labelledPermuted(),
+                out);
+    }
+}
