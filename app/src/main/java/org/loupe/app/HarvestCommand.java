@@ -89,8 +89,8 @@ final class HarvestCommand extends LoupeCommand {
     @Override
     void run(Terminal terminal) {
         HarvestConfig shape = HarvestConfig.of(HookPoint.parse(hook), tokens);
-        HarvestConfig config = new HarvestConfig(
-                shape.hook(), tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
+        HarvestConfig config =
+                new HarvestConfig(shape.hook(), tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
         Corpus corpus = text.corpus();
         try (LanguageModel loaded = model.load(terminal, threads.count())) {
             loaded.width(config.hook());

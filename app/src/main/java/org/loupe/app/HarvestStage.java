@@ -16,8 +16,7 @@ final class HarvestStage {
     private HarvestStage() {}
 
     /** Harvests into a folder, goes on there, or says that it is complete. */
-    static Harvest.Result run(
-            Terminal terminal, LanguageModel model, Corpus corpus, HarvestConfig config, Path out) {
+    static Harvest.Result run(Terminal terminal, LanguageModel model, Corpus corpus, HarvestConfig config, Path out) {
         Harvest.Result result;
         try (Progress progress = new Progress(terminal)) {
             result = Harvest.run(model, corpus, config, out, event -> show(progress, event));
@@ -36,7 +35,11 @@ final class HarvestStage {
     private static String line(Harvest.Result result, Path out) {
         StoreInfo store = result.store();
         String rows = String.format(
-                Locale.ROOT, "%,d rows of %s, width %d", store.rows(), store.provenance().hook(), store.width());
+                Locale.ROOT,
+                "%,d rows of %s, width %d",
+                store.rows(),
+                store.provenance().hook(),
+                store.width());
         if (result.complete()) {
             return "harvest: complete already, " + rows + " → " + out;
         }

@@ -53,14 +53,15 @@ final class IndexCommand extends LoupeCommand {
     void run(Terminal terminal) {
         Path folder = out == null ? sae.resolve("index") : out;
         IndexConfig shape = IndexConfig.DEFAULT;
-        IndexConfig config = new IndexConfig(
-                shape.top(), shape.intervals(), shape.perInterval(), shape.labelDocuments(), seed);
+        IndexConfig config =
+                new IndexConfig(shape.top(), shape.intervals(), shape.perInterval(), shape.labelDocuments(), seed);
         try (ActivationStore rows = ActivationStore.open(store);
                 Workers workers = new Workers(threads.count());
                 LanguageModel language = model == null ? null : ModelOption.load(terminal, model, threads.count())) {
             IndexInfo info = IndexStage.run(terminal, sae, rows, language, config, folder, fresh, workers);
             if (json) {
-                terminal.json(Terminal.object("index", folder.toString(), "latents", info.latents(), "counts", info.counts()));
+                terminal.json(Terminal.object(
+                        "index", folder.toString(), "latents", info.latents(), "counts", info.counts()));
             }
         }
     }

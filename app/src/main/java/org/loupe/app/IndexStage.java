@@ -42,7 +42,9 @@ final class IndexStage {
             if (!fresh
                     && same(there, loaded, store, config)
                     && Freshness.newer(
-                            description, sae.resolve(SaeFolder.INFO), store.folder().resolve(StoreInfo.FILE))) {
+                            description,
+                            sae.resolve(SaeFolder.INFO),
+                            store.folder().resolve(StoreInfo.FILE))) {
                 terminal.say("index: complete already, " + line(there, out));
                 return there;
             }
