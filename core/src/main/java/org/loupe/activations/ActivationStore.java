@@ -19,7 +19,7 @@ import org.loupe.tensor.Matrix;
  *
  * <p>Rows of one document are consecutive and ordered by position, and document numbers never decrease along the store.
  * Opening checks that every shard is there with the rows and width that {@code store.json} says; {@link #verify} reads all
- * bytes and compares checksums.
+ * bytes and compares checksums. A NaN or infinity is refused when read.
  */
 public final class ActivationStore implements RowSource, AutoCloseable {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -27,7 +27,7 @@ import org.loupe.text.Document;
  * order of the rows.
  */
 public final class TokenPlan {
-    /** Rows kept open. With 1 a fifth of the places stays empty on WordNet's glosses, with 64 less than 1 %. */
+    /** Rows kept open. In rows of 128, with 1 open 11 % of the places stay empty on WordNet's glosses, with 64 2.0 %. */
     static final int OPEN = 64;
 
     private final int[] prefix;

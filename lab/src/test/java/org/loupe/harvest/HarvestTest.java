@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -229,6 +231,27 @@ class HarvestTest {
                         ToyModel.config(),
                         cut,
                         event -> {}));
+        harvest(cut);
+        assertSameBytes(bytes(whole), bytes(cut));
+    }
+
+    /** The third shard is written aside through a link to a device that is always full. */
+    @Test
+    void aFullDiskLeavesTheShardsBeforeItWhole() throws IOException {
+        Path full = Path.of("/dev/full");
+        assumeTrue(Files.isWritable(full), "only where there is a /dev/full");
+        Path whole = folder.resolve("whole");
+        harvest(whole);
+        Path cut = Files.createDirectory(folder.resolve("cut"));
+        Files.createSymbolicLink(cut.resolve(".shard-00002.safetensors.part"), full);
+        String message = String.valueOf(
+                assertThrows(UncheckedIOException.class, () -> harvest(cut)).getMessage());
+        assertTrue(
+                message.startsWith("cannot write " + cut.resolve("shard-00002.safetensors") + ": No space left"),
+                message);
+        assertEquals(
+                List.of("documents.jsonl", "progress.json", "shard-00000.safetensors", "shard-00001.safetensors"),
+                List.copyOf(bytes(cut).keySet()));
         harvest(cut);
         assertSameBytes(bytes(whole), bytes(cut));
     }
