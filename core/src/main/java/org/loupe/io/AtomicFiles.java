@@ -29,7 +29,7 @@ public final class AtomicFiles {
      */
     public static void write(Path file, Content content) {
         Path target = file.toAbsolutePath();
-        Path aside = target.resolveSibling("." + target.getFileName() + ".part");
+        Path aside = aside(target);
         try {
             Files.createDirectories(target.getParent());
             try (FileChannel channel = FileChannel.open(
@@ -50,6 +50,20 @@ public final class AtomicFiles {
     /** Writes text as UTF-8. */
     public static void writeString(Path file, String text) {
         write(file, out -> out.write(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Deletes a file where it is there, and what an interrupted write of it has left beside it. */
+    public static void delete(Path file) {
+        try {
+            Files.deleteIfExists(file);
+            Files.deleteIfExists(aside(file.toAbsolutePath()));
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot delete " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Path aside(Path target) {
+        return target.resolveSibling("." + target.getFileName() + ".part");
     }
 
     private static void deleteQuietly(Path aside) {

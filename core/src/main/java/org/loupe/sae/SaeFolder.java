@@ -6,8 +6,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
+import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
 import org.loupe.io.SafetensorsWriter;
+import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import tools.jackson.databind.JsonNode;
 
@@ -71,12 +73,16 @@ public final class SaeFolder {
         return config;
     }
 
-    /** Reads a folder that {@link #save} wrote; checks every shape and refuses weights that are not finite. */
+    /**
+     * Reads a folder that {@link #save} or SAELens wrote; checks every shape and refuses weights that are not finite. Where
+     * SAELens weighs the pre-activations by the norms of the dictionary rows, encoder and decoder are rewritten so that the
+     * rows have unit norm and nothing is left to weigh: the same latents, the same reconstruction.
+     */
     public static Loaded load(Path folder) {
-        if (!Files.isRegularFile(folder.resolve(CONFIG))) {
+        Path file = folder.resolve(CONFIG);
+        if (!Files.isRegularFile(file)) {
             throw BadInput.in(folder, "is not an SAE folder: it has no " + CONFIG);
         }
-        Path file = folder.resolve(CONFIG);
         JsonNode config = Json.tree(file);
         int d = positive(file, config, "d_in");
         int m = positive(file, config, "d_sae");
@@ -88,19 +94,58 @@ public final class SaeFolder {
         if (!architecture.equals("topk")) {
             throw BadInput.in(file, "architecture is '" + architecture + "', this version reads 'topk'");
         }
-        Activation activation = new Activation.TopK(positive(file, config, "k"));
+        int k = positive(file, config, "k");
+        if (k > m) {
+            throw BadInput.in(file, "'k' is " + k + ", expected at most d_sae = " + m);
+        }
+        SaeInfo info = info(folder, config.path("metadata"));
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
             Sae sae = new Sae(
                     transpose(new Matrix(d, m, finite(weights, "W_enc", d, m))),
                     finite(weights, "b_enc", m),
                     new Matrix(m, d, finite(weights, "W_dec", m, d)),
                     finite(weights, "b_dec", d),
-                    activation,
+                    new Activation.TopK(k),
                     config.path("apply_b_dec_to_input").asBoolean(true));
-            if (!Files.isRegularFile(folder.resolve(INFO))) {
-                throw BadInput.in(folder, "has no " + INFO + ": the training that writes it is not finished");
+            if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
+                foldNorms(sae);
             }
-            return new Loaded(sae, Json.read(folder.resolve(INFO), SaeInfo.class));
+            return new Loaded(sae, info);
+        }
+    }
+
+    /** What loupe.json says; for a folder of SAELens' own, which has none, what its metadata says. */
+    private static SaeInfo info(Path folder, JsonNode metadata) {
+        Path file = folder.resolve(INFO);
+        if (Files.isRegularFile(file)) {
+            return Json.read(file, SaeInfo.class);
+        }
+        if (metadata.has("loupe_version")) {
+            throw BadInput.in(folder, "has no " + INFO + ": the training that writes it is not finished");
+        }
+        String hookIn = metadata.path("hook_name").asString("");
+        String hookOut = metadata.path("hook_name_out").asString(hookIn);
+        Provenance provenance = new Provenance(
+                metadata.path("model_name").asString(""),
+                "",
+                metadata.path("dataset_path").asString(""),
+                hookIn,
+                0,
+                "",
+                Map.of());
+        return new SaeInfo(provenance, hookIn, hookOut, Map.of(), Map.of());
+    }
+
+    private static void foldNorms(Sae sae) {
+        for (int i = 0; i < sae.latents(); i++) {
+            double square = 0;
+            for (int c = 0; c < sae.dOut(); c++) {
+                square += (double) sae.decoder().at(i, c) * sae.decoder().at(i, c);
+            }
+            float norm = (float) Math.sqrt(square);
+            Kernels.BEST.scale(norm, sae.encoder().data(), i * sae.dIn(), sae.dIn());
+            sae.encoderBias()[i] *= norm;
+            Kernels.BEST.scale(norm > 0 ? 1 / norm : 0, sae.decoder().data(), i * sae.dOut(), sae.dOut());
         }
     }
 

@@ -126,6 +126,9 @@ public final class ConfigReader {
             if (known == null) {
                 throw new BadInput(where + ": " + unknown(name).getMessage());
             }
+            if (property.getValue().isNull()) {
+                throw new BadInput(where + ": '" + name + "' has no value");
+            }
             if (known instanceof ObjectNode nested) {
                 if (!(property.getValue() instanceof ObjectNode values)) {
                     throw new BadInput(where + ": '" + name + "' is " + property.getValue() + ", expected a mapping");
@@ -152,7 +155,11 @@ public final class ConfigReader {
             throw unknown(key);
         }
         try {
-            node.set(last, YAML.readTree(value));
+            JsonNode parsed = YAML.readTree(value);
+            if (parsed.isNull() || parsed.isMissingNode()) {
+                throw new BadInput("--set " + key + "=" + value + ": '" + key + "' has no value");
+            }
+            node.set(last, parsed);
         } catch (JacksonException e) {
             throw new BadInput("--set " + key + "=" + value + ": is not a YAML value", e);
         }
@@ -184,7 +191,7 @@ public final class ConfigReader {
                 .lines()
                 .findFirst()
                 .orElse("")
-                .replaceAll("`?org\\.loupe\\.train\\.([A-Za-z]+\\.)*|\\$", "")
+                .replaceAll("org\\.loupe\\.train\\.([A-Za-z]+[.$])*", "")
                 .replace("`", "'");
     }
 }

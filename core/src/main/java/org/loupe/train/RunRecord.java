@@ -5,11 +5,12 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
+import tools.jackson.databind.JsonNode;
 
 /**
  * What a run folder was made from: {@code run.json}, written before the first step. A second start with anything else that the
@@ -34,11 +35,13 @@ record RunRecord(
             return;
         }
         RunRecord there = Json.read(file, RunRecord.class);
-        Set<String> keys = new TreeSet<>(config.keySet());
-        keys.addAll(there.config.keySet());
+        Map<String, String> before = flat(there.config);
+        Map<String, String> now = flat(config);
+        Set<String> keys = new TreeSet<>(now.keySet());
+        keys.addAll(before.keySet());
         keys.removeAll(FREE);
         for (String key : keys) {
-            require(folder, key, normal(there.config.get(key)), normal(config.get(key)));
+            require(folder, key, before.getOrDefault(key, "unset"), now.getOrDefault(key, "unset"));
         }
         require(folder, "model", there.provenance.model(), provenance.model());
         require(folder, "model hash", there.provenance.modelSha256(), provenance.modelSha256());
@@ -48,9 +51,20 @@ record RunRecord(
         require(folder, "width of the data", there.width, width);
     }
 
-    /** Numbers and nested maps as they look after a round trip through JSON. */
-    private static String normal(@Nullable Object value) {
-        return Json.MAPPER.valueToTree(value).toString();
+    /** Every key with its value as JSON writes it, nested keys with a dot. */
+    private static Map<String, String> flat(Map<String, Object> config) {
+        Map<String, String> flat = new TreeMap<>();
+        flatten("", Json.MAPPER.valueToTree(config), flat);
+        return flat;
+    }
+
+    private static void flatten(String name, JsonNode node, Map<String, String> into) {
+        if (node.isObject()) {
+            node.properties()
+                    .forEach(p -> flatten(name.isEmpty() ? p.getKey() : name + "." + p.getKey(), p.getValue(), into));
+        } else {
+            into.put(name, node.toString());
+        }
     }
 
     private static void require(Path folder, String key, Object there, Object here) {

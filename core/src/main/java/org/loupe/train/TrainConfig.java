@@ -39,7 +39,7 @@ public record TrainConfig(
         @About("How rows are read and the dictionary begins.")
         Input input,
 
-        @About("Seconds between checkpoints.") int checkpoint_seconds) {
+        @About("Seconds between checkpoints.") double checkpoint_seconds) {
 
     /**
      * Adam with clipping and a schedule.
@@ -79,7 +79,7 @@ public record TrainConfig(
             @About("Rows without firing after which a latent counts as dead; 0: 5 % of the run, at most 10 million.")
             long dead_after) {
         public Auxk {
-            require(weight >= 0, "auxk.weight", weight, "≥ 0");
+            require(weight >= 0 && weight < Double.POSITIVE_INFINITY, "auxk.weight", weight, "≥ 0 and finite");
             require(k >= 0, "auxk.k", k, "≥ 0");
             require(dead_after >= 0, "auxk.dead_after", dead_after, "≥ 0");
         }
@@ -131,11 +131,11 @@ public record TrainConfig(
         require(latents >= 1, "latents", latents, "≥ 1");
         require(k >= 1 && k <= latents, "k", k, "from 1 to latents = " + latents);
         require(batch >= 1, "batch", batch, "≥ 1");
-        require(passes > 0, "passes", passes, "> 0");
+        require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
-        require(lr >= 0, "lr", lr, "≥ 0");
+        require(lr >= 0 && lr < Double.POSITIVE_INFINITY, "lr", lr, "≥ 0 and finite");
         require(threads >= 0, "threads", threads, "≥ 0");
-        require(checkpoint_seconds >= 1, "checkpoint_seconds", checkpoint_seconds, "≥ 1");
+        require(checkpoint_seconds > 0, "checkpoint_seconds", checkpoint_seconds, "> 0");
     }
 
     private static void require(boolean holds, String key, Object value, String rule) {

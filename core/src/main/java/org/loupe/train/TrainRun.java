@@ -1,7 +1,5 @@
 package org.loupe.train;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -10,6 +8,7 @@ import java.util.function.Consumer;
 import org.loupe.activations.Prefetcher;
 import org.loupe.activations.RowSource;
 import org.loupe.activations.ShuffledRows;
+import org.loupe.io.AtomicFiles;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
@@ -40,6 +39,7 @@ public final class TrainRun {
             Consumer<TrainEvent> listener) {
         new RunRecord(ConfigReader.toMap(config), provenance, hookIn, hookOut, rows.rows(), rows.width()).claim(out);
         if (Files.exists(out.resolve(SaeFolder.INFO))) {
+            AtomicFiles.delete(out.resolve(Checkpoint.FILE));
             listener.accept(new TrainEvent.Complete(out));
             return out;
         }
@@ -69,7 +69,7 @@ public final class TrainRun {
                             hookOut,
                             ConfigReader.toMap(config),
                             Map.of("tokens", steps * config.batch())));
-            delete(out.resolve(Checkpoint.FILE));
+            AtomicFiles.delete(out.resolve(Checkpoint.FILE));
             listener.accept(new TrainEvent.Finished(out, (System.nanoTime() - start) / 1e9, waited));
         }
         return out;
@@ -79,7 +79,7 @@ public final class TrainRun {
     public static void clear(Path folder) {
         for (String file : List.of(
                 SaeFolder.INFO, SaeFolder.CONFIG, SaeFolder.WEIGHTS, Checkpoint.FILE, StepLog.FILE, RunRecord.FILE)) {
-            delete(folder.resolve(file));
+            AtomicFiles.delete(folder.resolve(file));
         }
     }
 
@@ -122,19 +122,11 @@ public final class TrainRun {
             double rate = batch.rows() / ((System.nanoTime() - began) / 1e9);
             log.add(stats, rate);
             listener.accept(new TrainEvent.Stepped(stats, rate));
-            if (System.nanoTime() - saved > config.checkpoint_seconds() * 1_000_000_000L) {
+            if (System.nanoTime() - saved > config.checkpoint_seconds() * 1e9) {
                 Checkpoint.write(out.resolve(Checkpoint.FILE), trainer.state());
                 saved = System.nanoTime();
                 listener.accept(new TrainEvent.Saved(trainer.steps()));
             }
-        }
-    }
-
-    private static void delete(Path file) {
-        try {
-            Files.deleteIfExists(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot delete " + file + ": " + e.getMessage(), e);
         }
     }
 }

@@ -1,0 +1,200 @@
+package org.loupe.sae;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.loupe.io.BadInput;
+import org.loupe.io.Json;
+import org.loupe.io.Provenance;
+import org.loupe.io.SafetensorsWriter;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+import tools.jackson.databind.JsonNode;
+
+class SaeFolderTest {
+    private static final SaeInfo INFO = new SaeInfo(
+            Provenance.here("toy", "00ff", "made up", "blocks.1.hook_resid_post", 7),
+            "blocks.1.hook_resid_post",
+            "blocks.1.hook_resid_post",
+            Map.of("latents", 9, "optimizer", Map.of("clip", 1.0)),
+            Map.of("fvu", 0.25));
+
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"5, 9, 2, true", "37, 101, 5, false", "1, 1, 1, true"})
+    void whatIsSavedIsLoadedToTheBit(int d, int m, int k, boolean subtract) {
+        Sae sae = EncoderDecoderTest.sae(d, m, d, k, subtract, 3);
+        sae.encoder().data()[0] = -0.0f;
+        sae.decoder().data()[0] = Float.MIN_VALUE;
+        SaeFolder.save(folder.resolve("new/sae"), sae, INFO);
+        SaeFolder.Loaded loaded = SaeFolder.load(folder.resolve("new/sae"));
+        assertBits(sae.encoder().data(), loaded.sae().encoder().data());
+        assertBits(sae.encoderBias(), loaded.sae().encoderBias());
+        assertBits(sae.decoder().data(), loaded.sae().decoder().data());
+        assertBits(sae.decoderBias(), loaded.sae().decoderBias());
+        assertEquals(sae.activation(), loaded.sae().activation());
+        assertEquals(subtract, loaded.sae().subtractDecoderBias());
+        assertEquals(INFO, loaded.info());
+    }
+
+    private static void assertBits(float[] expected, float[] actual) {
+        assertEquals(expected.length, actual.length);
+        for (int i = 0; i < expected.length; i++) {
+            assertEquals(Float.floatToRawIntBits(expected[i]), Float.floatToRawIntBits(actual[i]), "element " + i);
+        }
+    }
+
+    private static Path resource(String name) throws URISyntaxException {
+        return Path.of(Objects.requireNonNull(SaeFolderTest.class.getResource("/saelens/" + name))
+                .toURI());
+    }
+
+    private static float[] floats(JsonNode list) {
+        float[] out = new float[list.size()];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = (float) list.get(i).asDouble();
+        }
+        return out;
+    }
+
+    /** Files and numbers made by scripts/reference/saelens_roundtrip.py. */
+    @ParameterizedTest
+    @ValueSource(strings = {"topk", "topk_rescaled"})
+    void whatSaeLensSavedGivesWhatSaeLensComputes(String name) throws URISyntaxException {
+        SaeFolder.Loaded loaded = SaeFolder.load(resource(name));
+        Sae sae = loaded.sae();
+        assertEquals("made up", loaded.info().provenance().model());
+        assertEquals("blocks.1.hook_resid_post", loaded.info().hookIn());
+        assertEquals("blocks.1.hook_resid_post", loaded.info().hookOut());
+        JsonNode expected = Json.tree(resource("expected.json")).path(name);
+        int rows = floats(expected.path("x")).length / sae.dIn();
+        try (Workers workers = new Workers(1)) {
+            Latents f = new Encoder(sae, workers).encode(new Matrix(rows, sae.dIn(), floats(expected.path("x"))));
+            float[] dense = new float[rows * sae.latents()];
+            for (int r = 0; r < rows; r++) {
+                for (int e = f.starts()[r]; e < f.starts()[r + 1]; e++) {
+                    dense[r * sae.latents() + f.index()[e]] = f.value()[e];
+                }
+            }
+            assertArrayEquals(floats(expected.path("features")), dense, 2e-5f);
+            Matrix out = Matrix.zeros(rows, sae.dOut());
+            Decoder.decode(sae, f, out, workers);
+            assertArrayEquals(floats(expected.path("reconstruction")), out.data(), 2e-5f);
+        }
+    }
+
+    /** A way to spoil a good folder. */
+    interface Damage {
+        void to(Path folder) throws IOException;
+    }
+
+    private static Damage replace(String from, String to) {
+        return folder -> {
+            Path file = folder.resolve(SaeFolder.CONFIG);
+            String text = Files.readString(file);
+            assertTrue(text.contains(from), text);
+            Files.writeString(file, text.replace(from, to));
+        };
+    }
+
+    private static Damage without(String name) {
+        return folder -> Files.delete(folder.resolve(name));
+    }
+
+    private static Damage weights(int d, int m, float value, String... names) {
+        return folder -> {
+            SafetensorsWriter out = new SafetensorsWriter();
+            for (String name : names) {
+                long[] shape = switch (name) {
+                    case "W_enc" -> new long[] {d, m};
+                    case "W_dec" -> new long[] {m, d};
+                    case "b_enc" -> new long[] {m};
+                    default -> new long[] {d};
+                };
+                float[] values = new float[m * d];
+                values[m] = name.equals("W_dec") ? value : 0;
+                out.f32(name, values, shape);
+            }
+            out.write(folder.resolve(SaeFolder.WEIGHTS));
+        };
+    }
+
+    static Stream<Arguments> faults() {
+        String[] all = {"W_enc", "b_enc", "W_dec", "b_dec"};
+        return Stream.of(
+                fault("no configuration", without(SaeFolder.CONFIG), "no cfg.json"),
+                fault("no weights", without(SaeFolder.WEIGHTS), "sae_weights.safetensors", "no such file"),
+                fault("no record of ours", without(SaeFolder.INFO), "has no loupe.json", "not finished"),
+                fault(
+                        "another architecture",
+                        replace("topk", "gated"),
+                        "cfg.json",
+                        "architecture",
+                        "'gated'",
+                        "'topk'"),
+                fault("no architecture", replace("\"architecture\"", "\"arch\""), "cfg.json", "architecture"),
+                fault("no width", replace("\"d_in\"", "\"width\""), "cfg.json", "'d_in' is missing"),
+                fault("width zero", replace("\"d_in\" : 5", "\"d_in\" : 0"), "cfg.json", "'d_in' is 0"),
+                fault("fractional k", replace("\"k\" : 2", "\"k\" : 2.5"), "cfg.json", "'k' is 2.5"),
+                fault("k above the latents", replace("\"k\" : 2", "\"k\" : 10"), "cfg.json", "'k' is 10", "9"),
+                fault("another size", replace("\"d_sae\" : 9", "\"d_sae\" : 8"), "'W_enc'", "[5, 9]", "[5, 8]"),
+                fault(
+                        "scaled rows",
+                        replace("\"normalize_activations\" : \"none\"", "\"normalize_activations\" : \"layer_norm\""),
+                        "layer_norm"),
+                fault("not JSON", replace("{", "["), "cfg.json", "line 2"),
+                fault("other shapes", weights(6, 9, 0, all), "sae_weights.safetensors", "'W_enc'", "[6, 9]", "[5, 9]"),
+                fault("no decoder", weights(5, 9, 0, "W_enc", "b_enc", "b_dec"), "W_dec"),
+                fault("NaN", weights(5, 9, Float.NaN, all), "'W_dec' has NaN at element 9"),
+                fault("infinity", weights(5, 9, Float.NEGATIVE_INFINITY, all), "'W_dec' has -Infinity at element 9"),
+                fault("cut off", folder -> cut(folder.resolve(SaeFolder.WEIGHTS)), "sae_weights.safetensors", "byte"),
+                fault("a record cut off", folder -> cut(folder.resolve(SaeFolder.INFO)), "loupe.json", "line"));
+    }
+
+    private static void cut(Path file) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        Files.write(file, java.util.Arrays.copyOf(bytes, bytes.length - 9));
+    }
+
+    private static Arguments fault(String name, Damage damage, String... words) {
+        return Arguments.of(name, damage, List.of(words));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("faults")
+    void aDamagedFolderIsRefusedByName(String name, Damage damage, List<String> words) throws IOException {
+        SaeFolder.save(folder, EncoderDecoderTest.sae(5, 9, 5, 2, true, 3), INFO);
+        damage.to(folder);
+        BadInput refusal = assertThrows(BadInput.class, () -> SaeFolder.load(folder));
+        String message = String.valueOf(refusal.getMessage());
+        for (String word : words) {
+            assertTrue(message.contains(word), message);
+        }
+        assertTrue(message.contains(folder.toString()), message);
+    }
+
+    @Test
+    void anEmptyFolderIsNoSae() {
+        assertThrows(BadInput.class, () -> SaeFolder.load(folder));
+        assertThrows(BadInput.class, () -> SaeFolder.load(folder.resolve("nowhere")));
+    }
+}

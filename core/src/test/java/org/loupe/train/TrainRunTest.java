@@ -1,0 +1,195 @@
+package org.loupe.train;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.loupe.activations.MatrixRows;
+import org.loupe.io.BadInput;
+import org.loupe.io.Provenance;
+import org.loupe.sae.SaeFolder;
+import org.loupe.tensor.Matrix;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+class TrainRunTest {
+    @TempDir
+    static Path undisturbed;
+
+    @TempDir
+    Path folder;
+
+    /** What a listener throws to end a run where it is. */
+    private static final class Interruption extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+    }
+
+    @BeforeAll
+    static void trainOnce() {
+        TrainRuns.train(undisturbed, TrainRuns.rows(), TrainRuns.config(), event -> {});
+    }
+
+    private static void assertSameSae(Path expected, Path actual) throws IOException {
+        for (String name : List.of(SaeFolder.WEIGHTS, SaeFolder.CONFIG)) {
+            assertArrayEquals(
+                    Files.readAllBytes(expected.resolve(name)), Files.readAllBytes(actual.resolve(name)), name);
+        }
+    }
+
+    private static void interruptAfter(Path out, TrainConfig config, long step) {
+        assertThrows(
+                Interruption.class,
+                () -> TrainRuns.train(out, TrainRuns.rows(), config, event -> {
+                    if (event instanceof TrainEvent.Stepped stepped
+                            && stepped.stats().step() == step) {
+                        throw new Interruption();
+                    }
+                }));
+    }
+
+    @Test
+    void aRunLearnsAndTellsHow() throws IOException {
+        List<JsonNode> log = TrainRuns.log(undisturbed);
+        JsonNode first = log.getFirst();
+        JsonNode last = log.getLast();
+        assertTrue(last.path("fvu").asDouble() < 0.8 * first.path("fvu").asDouble(), first + " … " + last);
+        assertTrue(log.stream().anyMatch(line -> line.path("dead").asInt() > 0), "AuxK took no part");
+        assertEquals(6, last.path("l0").asDouble());
+        assertEquals(TrainRuns.STEPS * 101, last.path("tokens").asLong());
+        assertEquals(
+                List.of("cfg.json", "loupe.json", "run.json", "sae_weights.safetensors", "steps.jsonl"),
+                TrainRuns.files(undisturbed));
+        SaeFolder.Loaded loaded = SaeFolder.load(undisturbed);
+        assertEquals(TrainRuns.HOOK, loaded.info().hookIn());
+        assertEquals(150, loaded.info().training().get("latents"));
+        assertEquals(TrainRuns.STEPS * 101, loaded.info().metrics().get("tokens"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void theThreadsDoNotChangeABit(int threads) throws IOException {
+        TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("threads=" + threads), event -> {});
+        assertSameSae(undisturbed, folder);
+    }
+
+    /** A checkpoint after every step, or none before the interruption. */
+    @ParameterizedTest(name = "interrupted after step {0}, checkpoints every {1} s")
+    @CsvSource({"1, 1e-9", "2, 1e-9", "31, 1e-9", "59, 1e-9", "60, 1e-9", "17, 1000"})
+    void anInterruptedRunEndsWithTheSameBits(long step, double seconds) throws IOException {
+        TrainConfig config = TrainRuns.config("checkpoint_seconds=" + seconds);
+        interruptAfter(folder, config, step);
+        List<TrainEvent> events = new ArrayList<>();
+        TrainRuns.train(folder, TrainRuns.rows(), config, events::add);
+        TrainEvent.Started started = assertInstanceOf(TrainEvent.Started.class, events.getFirst());
+        assertEquals(seconds > 1 ? 0 : step - 1, started.from(), "the interrupted step has no checkpoint yet");
+        assertSameSae(undisturbed, folder);
+        assertEquals(TrainRuns.files(undisturbed), TrainRuns.files(folder));
+        assertEquals(withoutRate(TrainRuns.log(undisturbed)), withoutRate(TrainRuns.log(folder)));
+        assertArrayEquals(
+                LongStream.rangeClosed(1, TrainRuns.STEPS).toArray(),
+                TrainRuns.log(folder).stream()
+                        .mapToLong(line -> line.path("step").asLong())
+                        .toArray());
+    }
+
+    private static List<JsonNode> withoutRate(List<JsonNode> log) {
+        log.forEach(line -> ((ObjectNode) line).remove("tokens_per_second"));
+        return log;
+    }
+
+    @Test
+    void aRunInterruptedTwiceAndWithAHalfWrittenLineEndsWithTheSameBits() throws IOException {
+        TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
+        interruptAfter(folder, config, 12);
+        Files.writeString(folder.resolve(StepLog.FILE), "{\"step\":13,\"tok", java.nio.file.StandardOpenOption.APPEND);
+        interruptAfter(folder, TrainRuns.config("checkpoint_seconds=1e-9", "threads=1"), 40);
+        TrainRuns.train(folder, TrainRuns.rows(), config, event -> {});
+        assertSameSae(undisturbed, folder);
+        assertEquals(TrainRuns.STEPS, TrainRuns.log(folder).size());
+    }
+
+    @Test
+    void aCompleteRunSaysSoAndChangesNothing() throws IOException {
+        TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(), event -> {});
+        byte[] info = Files.readAllBytes(folder.resolve(SaeFolder.INFO));
+        Files.writeString(folder.resolve(Checkpoint.FILE), "left by a process that was killed before deleting it");
+        List<TrainEvent> events = new ArrayList<>();
+        TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("threads=1"), events::add);
+        assertEquals(List.of(new TrainEvent.Complete(folder)), events);
+        assertArrayEquals(info, Files.readAllBytes(folder.resolve(SaeFolder.INFO)));
+        assertEquals(TrainRuns.files(undisturbed), TrainRuns.files(folder));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"seed=1, seed", "k=5, k", "optimizer.clip=0.5, optimizer.clip", "input.shuffle=false, input.shuffle"})
+    void anotherConfigurationIsRefusedWithTheKey(String pair, String key) throws IOException {
+        interruptAfter(folder, TrainRuns.config(), 3);
+        byte[] before = Files.readAllBytes(folder.resolve(RunRecord.FILE));
+        BadInput refusal = assertThrows(
+                BadInput.class, () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(pair), event -> {}));
+        String message = String.valueOf(refusal.getMessage());
+        assertTrue(message.contains(folder.toString()) && message.contains(" " + key + " = "), message);
+        assertTrue(message.endsWith("--fresh"), message);
+        assertArrayEquals(before, Files.readAllBytes(folder.resolve(RunRecord.FILE)));
+    }
+
+    @Test
+    void otherDataIsRefusedWithBothSizes() {
+        interruptAfter(folder, TrainRuns.config(), 3);
+        assertRefused("width of the data = 24, this one has 25", new MatrixRows(Matrix.zeros(1000, 25)), "toy");
+        assertRefused("rows of the data = 1000, this one has 999", new MatrixRows(Matrix.zeros(999, 24)), "toy");
+        assertRefused("model = toy, this one has other", TrainRuns.rows(), "other");
+    }
+
+    private void assertRefused(String words, org.loupe.activations.RowSource rows, String model) {
+        Provenance provenance = Provenance.here(model, "00ff", "made up", TrainRuns.HOOK, 0);
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRun.train(
+                        folder, rows, TrainRuns.config(), provenance, TrainRuns.HOOK, TrainRuns.HOOK, event -> {}));
+        String message = String.valueOf(refusal.getMessage());
+        assertTrue(message.contains(words), message);
+    }
+
+    @Test
+    void rowsThatAreNotFiniteAreRefusedByRowAndColumn() {
+        for (float value : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
+            Matrix rows = Matrix.zeros(1000, TrainRuns.WIDTH);
+            TrainRuns.rows().read(0, 1000, rows, 0);
+            rows.data()[777 * TrainRuns.WIDTH + 3] = value;
+            Path out = folder.resolve("run" + value);
+            BadInput refusal = assertThrows(
+                    BadInput.class, () -> TrainRuns.train(out, new MatrixRows(rows), TrainRuns.config(), event -> {}));
+            String message = String.valueOf(refusal.getMessage());
+            assertTrue(message.contains("row 777, column 3 is " + value), message);
+            assertThrows(BadInput.class, () -> SaeFolder.load(out));
+        }
+    }
+
+    @Test
+    void aDamagedCheckpointIsRefusedByName() throws IOException {
+        TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
+        interruptAfter(folder, config, 9);
+        Path file = folder.resolve(Checkpoint.FILE);
+        byte[] whole = Files.readAllBytes(file);
+        Files.write(file, Arrays.copyOf(whole, whole.length - 100));
+        BadInput refusal =
+                assertThrows(BadInput.class, () -> TrainRuns.train(folder, TrainRuns.rows(), config, event -> {}));
+        assertTrue(String.valueOf(refusal.getMessage()).contains(Checkpoint.FILE), refusal.getMessage());
+    }
+}
