@@ -51,8 +51,8 @@ public final class TrainBench {
         for (int i = 0; i < BATCHES; i++) {
             batches[i] = rows(config.batch(), dictionary, random);
         }
-        try (Workers workers = new Workers(config.threadCount())) {
-            Trainer trainer = new Trainer(config, batches[0], 100_000, workers);
+        try (Workers workers = new Workers(config.threadCount());
+                Trainer trainer = new Trainer(config, batches[0], 100_000, workers)) {
             for (int i = 0; i < WARM_UP; i++) {
                 trainer.step(batches[i % BATCHES]);
             }
@@ -72,7 +72,7 @@ public final class TrainBench {
                     config.batch() / mean * 1e3,
                     peakRssMb(),
                     ((long) BATCHES * config.batch() * d * 4) >> 20,
-                    Kernels.BEST.describe());
+                    trainer.describe());
         }
     }
 

@@ -1,6 +1,10 @@
 package org.loupe.sae;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+import org.loupe.tensor.BFloat16;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Keys;
 import org.loupe.tensor.Matrix;
@@ -10,22 +14,39 @@ import org.loupe.tensor.Workers;
  * Finds, for each row x, the k largest positive values of r(j) = ⟨x, w_j⟩ + b_j, r computed in f32 by {@link Kernels#dot}.
  *
  * <p>All latents are first valued by a cheaper product p, one tile at a time while the tile is in cache; nothing of size
- * [rows × latents] is ever stored. With |p(j) − r(j)| ≤ B for all j, every winner of r has p ≥ (k-th largest p) − 2B: only those
- * candidates, hardly more than k, are valued again by r, and the k largest of r among them are the k largest of r among all.
- * So the winners and their values do not depend on the product, on the tile's shape, or on the number of threads.
+ * [rows × latents] is ever stored. With |p(j) − r(j)| ≤ B for all j ({@link RoundingBound}), let S be the k largest of p and τ the
+ * least r in S: then the k-th largest r is at least τ, so every winner has p(j) ≥ τ − B, and the k largest of r among those
+ * candidates are the k largest of r among all. While the product runs, τ is not known yet; the k-th largest p so far, less 2B, is
+ * a lower bar. Winners and values therefore do not depend on the product, on the shape of its tiles, or on the number of
+ * threads; that |p − r| ≤ B held is asserted on every pair valued twice.
  */
 public final class TopKSearch {
     /** Panels of one group: 4 × 32 rows × 768 × 4 bytes = 393 kB, which stays in a 1 MB second-level cache. */
     private static final int PANELS = 4;
 
+    /** Latents scanned against one bar; after them the bar is read again. */
+    private static final int RUN = 256;
+
     private final Kernels kernels;
     private final Workers workers;
-    private final Scratch[] scratch;
+    private final @Nullable LowPrecisionProduct product;
+    private final Candidates[] scratch;
 
+    /** A search whose product is f32. */
     public TopKSearch(Kernels kernels, Workers workers) {
+        this(kernels, workers, null);
+    }
+
+    /**
+     * A search with a product of its own.
+     *
+     * @param product for encoders of this search's shape, or null for the f32 product
+     */
+    public TopKSearch(Kernels kernels, Workers workers, @Nullable LowPrecisionProduct product) {
         this.kernels = kernels;
         this.workers = workers;
-        this.scratch = new Scratch[workers.threads()];
+        this.product = product;
+        this.scratch = new Candidates[workers.threads()];
     }
 
     /**
@@ -39,25 +60,39 @@ public final class TopKSearch {
     public void search(Matrix x, Matrix w, float[] bias, TopKRows out) {
         x.requireCols(w.cols(), "top-k search");
         out.resize(x.rows());
-        float reach = RoundingBound.reach(kernels, workers, w, bias);
-        int groupRows = PANELS * kernels.tileCols();
-        workers.forEach(x.rows(), groupRows, (from, to, worker) -> {
-            Scratch mine = scratch[worker];
-            if (mine == null || mine.packed.length < groupRows * x.cols()) {
-                mine = new Scratch(groupRows, x.cols(), kernels);
+        RoundingBound bound = RoundingBound.of(kernels, workers, w, bias);
+        if (product != null) {
+            product.weights(w, workers);
+        }
+        int group = product == null ? PANELS * kernels.tileCols() : product.rows();
+        workers.forEach(x.rows(), group, (from, to, worker) -> {
+            Candidates mine = scratch[worker];
+            if (mine == null || mine.packed.length < group * x.cols()) {
+                mine = new Candidates(group, x.cols(), kernels);
                 scratch[worker] = mine;
             }
-            searchGroup(x, w, bias, reach, from, to, mine, out);
+            mine.start(to - from, out.k);
+            if (product == null) {
+                propose(x, w, bias, bound, from, to, mine);
+            } else {
+                propose(product, x, bias, bound, from, to, worker, mine);
+            }
+            for (int row = from; row < to; row++) {
+                settle(x, row, w, bias, mine, row - from, out);
+            }
         });
     }
 
-    private void searchGroup(
-            Matrix x, Matrix w, float[] bias, float reach, int from, int to, Scratch mine, TopKRows out) {
-        mine.start(x, from, to, reach, kernels);
+    /** Proposals of the f32 product. */
+    private void propose(Matrix x, Matrix w, float[] bias, RoundingBound bound, int from, int to, Candidates mine) {
+        int depth = x.cols();
         int cols = kernels.tileCols();
+        for (int row = from; row < to; row++) {
+            mine.bound(row - from, bound.exactInputs(norm(x, row), depth));
+        }
+        mine.pack(x, from, to, cols);
         int panels = (to - from + cols - 1) / cols;
         int step = kernels.tileRows();
-        int depth = x.cols();
         for (int latent = 0; latent < w.rows(); latent += step) {
             int rows = Math.min(step, w.rows() - latent);
             for (int panel = 0; panel < panels; panel++) {
@@ -68,127 +103,122 @@ public final class TopKSearch {
                     while (hits != 0) {
                         int c = Integer.numberOfTrailingZeros(hits);
                         hits &= hits - 1;
-                        mine.offer(panel * cols + c, mine.tile[r * cols + c] + b, latent + r, out.k);
+                        mine.offer(panel * cols + c, mine.tile[r * cols + c] + b, latent + r);
                     }
                 }
             }
         }
-        for (int row = from; row < to; row++) {
-            int n = mine.candidates(row - from, out.k);
-            settle(kernels, x, row, w, bias, mine.keys[row - from], n, out);
+    }
+
+    /** Proposals of a low-precision product. */
+    private void propose(
+            LowPrecisionProduct product,
+            Matrix x,
+            float[] bias,
+            RoundingBound bound,
+            int from,
+            int to,
+            int worker,
+            Candidates mine) {
+        round(x, from, to, product, worker, bound, mine);
+        int width = product.sliceLatents();
+        for (int first = 0; first < bias.length; first += width) {
+            int latents = Math.min(width, bias.length - first);
+            MemorySegment values = product.multiply(worker, first / width);
+            for (int row = 0; row < to - from; row++) {
+                for (int run = 0; run < latents; run += RUN) {
+                    long at = (long) row * latents + run;
+                    int n = Math.min(RUN, latents - run);
+                    int hits = kernels.above(values, at, bias, first + run, mine.bar[row], n, mine.hits);
+                    for (int h = 0; h < hits; h++) {
+                        int latent = first + run + mine.hits[h];
+                        float p = values.get(ValueLayout.JAVA_FLOAT, (at + mine.hits[h]) * 4) + bias[latent];
+                        mine.offer(row, p, latent);
+                    }
+                }
+            }
         }
     }
 
-    /**
-     * Values the candidates by r and writes the winners of one row.
-     *
-     * @param keys the first n hold the candidates; overwritten
-     */
-    static void settle(Kernels kernels, Matrix x, int row, Matrix w, float[] bias, long[] keys, int n, TopKRows out) {
+    /** Rounds the rows into the product's input, and bounds each row's error by the residual it really has. */
+    private void round(
+            Matrix x, int from, int to, LowPrecisionProduct product, int worker, RoundingBound bound, Candidates mine) {
         int d = x.cols();
-        int positive = 0;
+        MemorySegment input = product.input(worker);
+        for (int row = from; row < to; row++) {
+            double residual = 0;
+            long at = (long) (row - from) * d * 2;
+            for (int c = 0; c < d; c++) {
+                float value = x.data()[row * d + c];
+                short rounded = BFloat16.fromFloat(value);
+                input.set(ValueLayout.JAVA_SHORT, at + c * 2L, rounded);
+                double lost = (double) value - BFloat16.toFloat(rounded);
+                residual += lost * lost;
+            }
+            mine.bound(
+                    row - from, bound.roundedInputs(norm(x, row), (float) Math.sqrt(residual), product.unitError(), d));
+        }
+    }
+
+    private float norm(Matrix x, int row) {
+        int d = x.cols();
+        return (float) Math.sqrt(kernels.dot(x.data(), row * d, x.data(), row * d, d));
+    }
+
+    /** Values the candidates of one row by r and writes its winners. */
+    private void settle(Matrix x, int row, Matrix w, float[] bias, Candidates mine, int slot, TopKRows out) {
+        int n = mine.shrink(slot);
+        long[] keys = mine.keys[slot];
+        float b = mine.bound[slot];
+        int sure = Math.min(n, out.k);
+        float least = Float.POSITIVE_INFINITY;
+        int valued = 0;
         for (int i = 0; i < n; i++) {
+            float p = Keys.value(keys[i]);
+            if (i >= sure && p < least - b) {
+                continue;
+            }
             int latent = Keys.index(keys[i]);
-            float r = kernels.dot(x.data(), row * d, w.data(), latent * d, d) + bias[latent];
-            if (r > 0) {
-                keys[positive++] = Keys.of(r, latent);
+            float r = kernels.dot(x.data(), row * x.cols(), w.data(), latent * x.cols(), x.cols()) + bias[latent];
+            if (!(Math.abs(r - p) <= b)) {
+                throw new IllegalStateException("top-k certificate: row " + row + ", latent " + latent
+                        + ": the product gives " + p + ", f32 gives " + r + ", further apart than " + b);
+            }
+            if (i < sure) {
+                least = Math.min(least, r);
+            }
+            keys[valued++] = Keys.of(r, latent);
+        }
+        write(keys, positive(keys, valued), row, out);
+    }
+
+    /** Moves the keys with a positive value to the front and returns their number. */
+    private static int positive(long[] keys, int n) {
+        int kept = 0;
+        for (int i = 0; i < n; i++) {
+            if (Keys.value(keys[i]) > 0) {
+                keys[kept++] = keys[i];
             }
         }
-        int winners = Math.min(positive, out.k);
+        return kept;
+    }
+
+    /** Writes the k largest of the first n keys, by latent. */
+    private static void write(long[] keys, int n, int row, TopKRows out) {
+        int winners = Math.min(n, out.k);
         if (winners > 0) {
-            Keys.selectLargest(keys, positive, winners);
+            Keys.selectLargest(keys, n, winners);
         }
-        int at = row * out.k;
         for (int i = 0; i < winners; i++) {
             // Rotated so that the natural order is by latent and the value rides along.
             keys[i] = (long) Keys.index(keys[i]) << 32 | (Float.floatToRawIntBits(Keys.value(keys[i])) & 0xFFFF_FFFFL);
         }
         Arrays.sort(keys, 0, winners);
+        int at = row * out.k;
         for (int i = 0; i < winners; i++) {
             out.index[at + i] = (int) (keys[i] >> 32);
             out.value[at + i] = Float.intBitsToFloat((int) keys[i]);
         }
         out.count[row] = winners;
-    }
-
-    /** One worker's memory for one group of rows. */
-    private static final class Scratch {
-        final float[] packed;
-        final float[] tile;
-
-        /** p must exceed this to be a candidate; infinite for the columns that pad the last panel. */
-        final float[] bar;
-
-        /** 2B of each row. */
-        final float[] slack;
-
-        final long[][] keys;
-        final int[] size;
-
-        Scratch(int rows, int depth, Kernels kernels) {
-            packed = new float[rows * depth];
-            tile = new float[kernels.tileRows() * kernels.tileCols()];
-            bar = new float[rows];
-            slack = new float[rows];
-            keys = new long[rows][256];
-            size = new int[rows];
-        }
-
-        void start(Matrix x, int from, int to, float reach, Kernels kernels) {
-            int d = x.cols();
-            int cols = kernels.tileCols();
-            for (int i = 0; i < bar.length; i++) {
-                int panel = i / cols * d * cols + i % cols;
-                int row = from + i;
-                size[i] = 0;
-                if (row < to) {
-                    slack[i] = 2 * RoundingBound.of(kernels, x, row, reach);
-                    bar[i] = -slack[i];
-                    for (int k = 0; k < d; k++) {
-                        packed[panel + k * cols] = x.data()[row * d + k];
-                    }
-                } else {
-                    bar[i] = Float.POSITIVE_INFINITY;
-                    for (int k = 0; k < d; k++) {
-                        packed[panel + k * cols] = 0;
-                    }
-                }
-            }
-        }
-
-        void offer(int row, float p, int latent, int k) {
-            if (p <= bar[row]) {
-                return;
-            }
-            if (size[row] == keys[row].length) {
-                int kept = candidates(row, k);
-                if (kept > keys[row].length / 2) {
-                    keys[row] = Arrays.copyOf(keys[row], keys[row].length * 2);
-                }
-                if (p <= bar[row]) {
-                    return;
-                }
-            }
-            keys[row][size[row]++] = Keys.of(p, latent);
-        }
-
-        /** Drops what can no longer win, raises the bar, and returns how many candidates are left, in front. */
-        int candidates(int row, int k) {
-            long[] all = keys[row];
-            int n = size[row];
-            if (n <= k) {
-                return n;
-            }
-            Keys.selectLargest(all, n, k);
-            bar[row] = Math.max(bar[row], Keys.value(all[k - 1]) - slack[row]);
-            int kept = k;
-            for (int i = k; i < n; i++) {
-                if (Keys.value(all[i]) >= bar[row]) {
-                    all[kept++] = all[i];
-                }
-            }
-            size[row] = kept;
-            return kept;
-        }
     }
 }

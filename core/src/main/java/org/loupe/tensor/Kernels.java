@@ -1,5 +1,7 @@
 package org.loupe.tensor;
 
+import java.lang.foreign.MemorySegment;
+
 /**
  * The one door to vector code. {@link ScalarKernels} says what each kernel means and is the oracle of the tests;
  * {@link VectorKernels} computes the same with the Vector API, to within rounding of a sum of n products:
@@ -60,6 +62,15 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
 
     /** The set of columns c &lt; tileCols with tile[tileAt+c] + bias &gt; bar[barAt+c], as bits. */
     int above(float[] tile, int tileAt, float bias, float[] bar, int barAt);
+
+    /**
+     * The places i &lt; n with values[valuesAt+i] + bias[biasAt+i] &gt; bar, ascending.
+     *
+     * @param values f32 elements in native memory
+     * @param found [≥ n], overwritten from the front
+     * @return how many there are
+     */
+    int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found);
 
     /**
      * Adam (Kingma &amp; Ba 2015, arXiv 1412.6980, algorithm 1) on n weights: with g = gradient · gradientScale, m ← m + (1−β₁)(g −

@@ -1,5 +1,8 @@
 package org.loupe.tensor;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
 /** The kernels as plain loops: their definition, the oracle of {@link VectorKernels}, and what runs without the Vector API. */
 public final class ScalarKernels implements Kernels {
     @Override
@@ -84,6 +87,17 @@ public final class ScalarKernels implements Kernels {
             }
         }
         return set;
+    }
+
+    @Override
+    public int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found) {
+        int count = 0;
+        for (int i = 0; i < n; i++) {
+            if (values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i) + bias[biasAt + i] > bar) {
+                found[count++] = i;
+            }
+        }
+        return count;
     }
 
     @Override

@@ -1,5 +1,8 @@
 package org.loupe.tensor;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
@@ -380,6 +383,29 @@ public final class VectorKernels implements Kernels {
                 .compare(VectorOperators.GT, FloatVector.fromArray(SPECIES, bar, barAt + LANES))
                 .toLong();
         return (int) (low | high << LANES);
+    }
+
+    @Override
+    public int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found) {
+        FloatVector line = FloatVector.broadcast(SPECIES, bar);
+        int count = 0;
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            long hits = FloatVector.fromMemorySegment(SPECIES, values, (valuesAt + i) * 4, ByteOrder.nativeOrder())
+                    .add(FloatVector.fromArray(SPECIES, bias, biasAt + i))
+                    .compare(VectorOperators.GT, line)
+                    .toLong();
+            while (hits != 0) {
+                found[count++] = i + Long.numberOfTrailingZeros(hits);
+                hits &= hits - 1;
+            }
+        }
+        for (; i < n; i++) {
+            if (values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i) + bias[biasAt + i] > bar) {
+                found[count++] = i;
+            }
+        }
+        return count;
     }
 
     @Override

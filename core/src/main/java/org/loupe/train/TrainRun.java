@@ -12,7 +12,6 @@ import org.loupe.io.AtomicFiles;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
-import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -45,15 +44,15 @@ public final class TrainRun {
         }
         long start = System.nanoTime();
         long steps = config.steps(rows.rows());
-        try (Workers workers = new Workers(config.threadCount())) {
-            ShuffledRows order = new ShuffledRows(
-                    rows,
-                    config.batch(),
-                    config.seed(),
-                    config.input().buffer(),
-                    config.input().shuffle());
-            Trainer trainer = open(out, order, config, steps, workers);
-            listener.accept(new TrainEvent.Started(config, trainer.steps(), steps, Kernels.BEST.describe()));
+        ShuffledRows order = new ShuffledRows(
+                rows,
+                config.batch(),
+                config.seed(),
+                config.input().buffer(),
+                config.input().shuffle());
+        try (Workers workers = new Workers(config.threadCount());
+                Trainer trainer = open(out, order, config, steps, workers)) {
+            listener.accept(new TrainEvent.Started(config, trainer.steps(), steps, trainer.describe()));
             double waited;
             try (StepLog log = new StepLog(out, trainer.steps(), steps);
                     Prefetcher batches = new Prefetcher(order, trainer.steps())) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
+import org.loupe.sae.LowPrecisionProduct;
 import org.loupe.sae.Sae;
 import org.loupe.sae.TopKRows;
 import org.loupe.sae.TopKSearch;
@@ -15,7 +16,7 @@ import org.loupe.tensor.Workers;
  * Trains a TopK SAE, one step a call. A step has one dense product (the search for the winners); decoding, backward and
  * gradients touch the winners' rows alone. The trainer logs, saves and resumes nothing: that is {@link TrainRun}'s.
  */
-public final class Trainer {
+public final class Trainer implements AutoCloseable {
     private static final int ROW_CHUNK = 64;
 
     private final TrainConfig config;
@@ -31,6 +32,7 @@ public final class Trainer {
     /** Rows seen when each latent last fired. */
     private final long[] lastFired;
 
+    private final LowPrecisionProduct.Offer offer;
     private final TopKSearch search;
     private final SparseRows sparse;
     private final TopKRows winners;
@@ -72,12 +74,21 @@ public final class Trainer {
         this.sae = initial(config, statistics, kernels);
         this.adam = new Adam(m, d);
         this.lastFired = new long[m];
-        this.search = new TopKSearch(kernels, workers);
+        this.offer = config.precision() == Precision.FAST
+                ? LowPrecisionProduct.find(m, d, workers.threads())
+                : LowPrecisionProduct.Offer.none("");
+        this.search = new TopKSearch(kernels, workers, offer.product().orElse(null));
         this.sparse = new SparseRows(kernels, workers);
         this.winners = new TopKRows(config.k());
         this.auxiliary = config.auxk().weight() > 0
                 ? new AuxiliaryLoss(
-                        config.auxk().weight(), config.auxiliaryK(d), config.batch(), d, search, kernels, workers)
+                        config.auxk().weight(),
+                        config.auxiliaryK(d),
+                        config.batch(),
+                        d,
+                        new TopKSearch(kernels, workers),
+                        kernels,
+                        workers)
                 : null;
         this.gradients = new Gradients(m, d, kernels, workers);
         this.scaled = Matrix.zeros(config.batch(), d);
@@ -202,6 +213,14 @@ public final class Trainer {
         return entries.starts[sae.latents()];
     }
 
+    /** One line: which kernels and which product run, and why not a faster one that was asked for. */
+    public String describe() {
+        String missing = offer.reason().isEmpty() ? "" : "; f32 product: " + offer.reason();
+        return kernels.describe()
+                + offer.product().map(p -> ", " + p.describe()).orElse("")
+                + missing;
+    }
+
     /** Steps done. */
     public long steps() {
         return step;
@@ -238,5 +257,10 @@ public final class Trainer {
     void restore(TrainState from) {
         step = from.step();
         from.copyWeightsTo(state());
+    }
+
+    @Override
+    public void close() {
+        offer.product().ifPresent(LowPrecisionProduct::close);
     }
 }

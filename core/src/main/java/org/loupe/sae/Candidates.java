@@ -1,0 +1,99 @@
+package org.loupe.sae;
+
+import java.util.Arrays;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Keys;
+import org.loupe.tensor.Matrix;
+
+/** One worker's memory for one group of rows: the rows packed for the product, and each row's candidates as they come in. */
+final class Candidates {
+    private static final int CAPACITY = 256;
+
+    /** Panels of {@link Kernels#tileCols} rows side by side, [panel × depth × tileCols]. */
+    final float[] packed;
+
+    final float[] tile;
+
+    /** A proposed value must exceed this to be kept; infinite for the columns that pad the last panel. */
+    final float[] bar;
+
+    /** B of each row: |p − r| is at most this. */
+    final float[] bound;
+
+    /** (p, latent) of each row's candidates; see {@link Keys}. */
+    final long[][] keys;
+
+    final int[] hits = new int[CAPACITY];
+    private final int[] size;
+    private int k;
+
+    Candidates(int rows, int depth, Kernels kernels) {
+        packed = new float[rows * depth];
+        tile = new float[kernels.tileRows() * kernels.tileCols()];
+        bar = new float[rows];
+        bound = new float[rows];
+        keys = new long[rows][CAPACITY];
+        size = new int[rows];
+    }
+
+    /** Begins a group of that many rows, k winners each. */
+    void start(int rows, int k) {
+        this.k = k;
+        Arrays.fill(size, 0);
+        Arrays.fill(bar, rows, bar.length, Float.POSITIVE_INFINITY);
+    }
+
+    /** Sets a row's bound. Winners are positive, so the bar starts at −B. */
+    void bound(int row, float b) {
+        bound[row] = b;
+        bar[row] = -b;
+    }
+
+    /** Packs rows [from, to); what is left of the last panel is zero. */
+    void pack(Matrix x, int from, int to, int cols) {
+        int d = x.cols();
+        for (int i = 0; i < bar.length; i++) {
+            int panel = i / cols * d * cols + i % cols;
+            for (int c = 0; c < d; c++) {
+                packed[panel + c * cols] = from + i < to ? x.data()[(from + i) * d + c] : 0;
+            }
+        }
+    }
+
+    /** Takes a proposed value. */
+    void offer(int row, float p, int latent) {
+        if (p <= bar[row]) {
+            return;
+        }
+        if (size[row] == keys[row].length) {
+            int kept = shrink(row);
+            if (kept > keys[row].length / 2) {
+                keys[row] = Arrays.copyOf(keys[row], keys[row].length * 2);
+            }
+            if (p <= bar[row]) {
+                return;
+            }
+        }
+        keys[row][size[row]++] = Keys.of(p, latent);
+    }
+
+    /** Raises the bar to (k-th largest p) − 2B, drops what is below, moves the k largest p to the front; how many are left. */
+    int shrink(int row) {
+        long[] all = keys[row];
+        int n = size[row];
+        if (n <= k) {
+            return n;
+        }
+        Keys.selectLargest(all, n, k);
+        // The bar excludes, so it lies one step below the least value that has to stay.
+        bar[row] = Math.max(bar[row], Math.nextDown(Keys.value(all[k - 1]) - 2 * bound[row]));
+        int kept = k;
+        for (int i = k; i < n; i++) {
+            if (Keys.value(all[i]) > bar[row]) {
+                all[kept++] = all[i];
+            }
+        }
+        size[row] = kept;
+        return kept;
+    }
+}
