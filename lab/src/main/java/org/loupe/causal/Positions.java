@@ -1,0 +1,53 @@
+package org.loupe.causal;
+
+import java.util.stream.IntStream;
+import org.loupe.lm.TokenBatch;
+import org.loupe.tensor.Matrix;
+
+/**
+ * Which places of a batch a splice touches and which it is judged by, as indices of {@link TokenBatch#ids}. A row without
+ * segments is one document after a prefix of one token.
+ */
+final class Positions {
+    private Positions() {}
+
+    /**
+     * Rows that a harvest would have kept: tokens of documents, not the model's first position, and with a norm within the
+     * limit. All others are attention sinks or padding and keep their true rows.
+     *
+     * @param x the true rows [sequences · length × width]
+     * @param normLimit largest norm; 0 for no limit
+     */
+    static int[] replaced(TokenBatch batch, Matrix x, double normLimit) {
+        int[] positions = batch.positions();
+        return IntStream.range(0, batch.size())
+                .filter(i -> document(batch, i) > 0 && positions[i] > 0 && (normLimit == 0 || norm(x, i) <= normLimit))
+                .toArray();
+    }
+
+    /** Places whose next token is of the same document; what they predict is {@code ids[i + 1]}. */
+    static int[] predicting(TokenBatch batch) {
+        return IntStream.range(0, batch.size())
+                .filter(i -> i % batch.length() < batch.length() - 1
+                        && document(batch, i) > 0
+                        && document(batch, i) == document(batch, i + 1))
+                .toArray();
+    }
+
+    /** Number of the document at a place, from 1 on; 0 for the prefix, −1 for padding. */
+    private static int document(TokenBatch batch, int index) {
+        int[] segments = batch.segments();
+        if (segments == null) {
+            return index % batch.length() == 0 ? 0 : 1;
+        }
+        return segments[index];
+    }
+
+    private static double norm(Matrix x, int row) {
+        double squares = 0;
+        for (int c = 0; c < x.cols(); c++) {
+            squares += (double) x.at(row, c) * x.at(row, c);
+        }
+        return Math.sqrt(squares);
+    }
+}
