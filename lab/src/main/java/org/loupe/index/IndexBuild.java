@@ -85,6 +85,7 @@ final class IndexBuild {
                     loaded.info().provenance(),
                     loaded.info().hookIn(),
                     loaded.info().hookOut(),
+                    store.info().prefix(),
                     config,
                     latents,
                     store.rows(),

@@ -11,6 +11,7 @@ import org.loupe.io.Provenance;
  * @param sae provenance of the SAE
  * @param hookIn hook point the SAE reads
  * @param hookOut hook point it writes
+ * @param prefix token ids that the model saw before every document
  * @param config what decided the content
  * @param latents number of latents, one row each of {@code latents.parquet}
  * @param rows rows of the store that were encoded
@@ -25,6 +26,7 @@ public record IndexInfo(
         Provenance sae,
         String hookIn,
         String hookOut,
+        List<Integer> prefix,
         IndexConfig config,
         int latents,
         long rows,

@@ -1,0 +1,74 @@
+package org.loupe.app.web;
+
+import io.javalin.Javalin;
+import io.javalin.util.JavalinBindException;
+import java.nio.file.Path;
+import java.util.function.Supplier;
+import org.loupe.index.FeatureIndex;
+import org.loupe.index.IndexInfo;
+import org.loupe.io.BadInput;
+import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
+
+/** The explorer of one run, served on 127.0.0.1 until it is closed. */
+public final class Explorer implements AutoCloseable {
+    static final String HOST = "127.0.0.1";
+
+    private final Javalin server;
+    private final FeatureIndex index;
+    private final TextProbe probe;
+
+    private Explorer(Javalin server, FeatureIndex index, TextProbe probe) {
+        this.server = server;
+        this.index = index;
+        this.probe = probe;
+    }
+
+    /**
+     * Opens a run and serves it; returns when the page can be fetched.
+     *
+     * @param folder a run folder with {@code index/} inside, or an SAE folder with one, or an index
+     * @param port the port, or 0 for any free one
+     * @throws BadInput when the folder has no index, or the port is taken
+     */
+    public static Explorer start(Path folder, int port) {
+        return start(folder, port, null);
+    }
+
+    /** @param model stands in for the run's language model where it is not null */
+    static Explorer start(Path folder, int port, @org.jspecify.annotations.Nullable Supplier<TextModel> model) {
+        RunFolder run = RunFolder.of(folder);
+        FeatureIndex index = FeatureIndex.open(run.index());
+        IndexInfo info = index.info();
+        Sae sae = run.sae() == null ? null : SaeFolder.load(run.sae()).sae();
+        TextProbe probe = new TextProbe(sae, model != null ? model : () -> LanguageTextModel.load(info));
+        ExplorerApi api = new ExplorerApi(run, index, new LatentList(index.summaries()), probe);
+        try {
+            Javalin server = Javalin.create(config -> {
+                config.startup.showJavalinBanner = false;
+                config.startup.startupWatcherEnabled = false;
+                config.concurrency.useVirtualThreads = true;
+                config.http.maxRequestSize = 4L * TextProbe.MAX_CHARACTERS;
+                PageFiles.serve(config);
+                api.serve(config.routes);
+            });
+            return new Explorer(server.start(HOST, port), index, probe);
+        } catch (JavalinBindException e) {
+            index.close();
+            probe.close();
+            throw new BadInput("port " + port + " is taken; give another one with --port (0 finds a free one)", e);
+        }
+    }
+
+    /** Address of the page. */
+    public String url() {
+        return "http://" + HOST + ":" + server.port() + "/";
+    }
+
+    @Override
+    public void close() {
+        server.stop();
+        probe.close();
+        index.close();
+    }
+}

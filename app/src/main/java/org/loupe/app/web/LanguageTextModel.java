@@ -1,0 +1,83 @@
+package org.loupe.app.web;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.loupe.index.IndexInfo;
+import org.loupe.io.BadInput;
+import org.loupe.io.Provenance;
+import org.loupe.lm.HookPoint;
+import org.loupe.lm.LanguageModel;
+import org.loupe.lm.ModelStore;
+import org.loupe.lm.Precision;
+import org.loupe.lm.TokenBatch;
+import org.loupe.tensor.Matrix;
+
+/** The text box's model: the one whose activations the index was made from, run up to the SAE's hook point. */
+final class LanguageTextModel implements TextModel {
+    private static final int LONGEST = 256;
+
+    private final LanguageModel model;
+    private final HookPoint hook;
+    private final int[] prefix;
+
+    private LanguageTextModel(LanguageModel model, HookPoint hook, int[] prefix) {
+        this.model = model;
+        this.hook = hook;
+        this.prefix = prefix;
+    }
+
+    /**
+     * Finds and loads the model.
+     *
+     * @throws BadInput when it is not on this machine, or is another one than the index was made from
+     */
+    static LanguageTextModel load(IndexInfo info) {
+        Provenance made = info.store();
+        if (info.hookIn().isEmpty() || made.modelSha256().isEmpty()) {
+            throw new BadInput("this SAE reads rows of no known language model");
+        }
+        LanguageModel model = LanguageModel.load(
+                ModelStore.ofUser().find(made.model()),
+                Precision.F32,
+                Runtime.getRuntime().availableProcessors());
+        if (!model.info().sha256().equals(made.modelSha256())) {
+            model.close();
+            throw new BadInput("the index was made with model '" + made.model() + "' of sha256 " + made.modelSha256()
+                    + ", the one on this machine has " + model.info().sha256());
+        }
+        List<Integer> prefix = info.prefix();
+        return new LanguageTextModel(
+                model,
+                HookPoint.parse(info.hookIn()),
+                prefix.stream().mapToInt(id -> id).toArray());
+    }
+
+    @Override
+    public int[] encode(String text) {
+        return model.tokenizer().encode(text);
+    }
+
+    @Override
+    public String piece(int id) {
+        return model.tokenizer().token(id);
+    }
+
+    @Override
+    public Matrix rows(int[] ids) {
+        int[] row = IntStream.concat(Arrays.stream(prefix), Arrays.stream(ids)).toArray();
+        Matrix all = model.activations(TokenBatch.of(row), hook);
+        int from = all.offset(prefix.length);
+        return new Matrix(ids.length, all.cols(), Arrays.copyOfRange(all.data(), from, from + ids.length * all.cols()));
+    }
+
+    @Override
+    public int limit() {
+        return Math.min(LONGEST, model.info().context() - prefix.length);
+    }
+
+    @Override
+    public void close() {
+        model.close();
+    }
+}

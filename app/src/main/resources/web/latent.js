@@ -1,0 +1,189 @@
+import {html, nothing, render} from '/lib/lit-html/lit-html.js';
+import {getLatent, writeQuery} from './api.js';
+import {histogram} from './chart.js';
+import {highlighted} from './tokens.js';
+import {activation, category, count, flag, go, lift, name, notice, percent, piece, probability, split} from './ui.js';
+
+/** The page of one latent. */
+export class LatentPage {
+  constructor(root, run, number, query) {
+    this.root = root;
+    this.run = run;
+    this.query = query;
+    this.load(number);
+  }
+
+  async load(number) {
+    try {
+      this.data = await getLatent(number, this.query);
+    } catch (e) {
+      if (!this.closed) render(notice('No such latent', e.message), this.root);
+      return;
+    }
+    if (this.closed) return;
+    document.title = `Latent ${number} · ${this.run.name} · Loupe`;
+    this.draw();
+  }
+
+  close() {
+    this.closed = true;
+    this.resized?.disconnect();
+  }
+
+  /** Draws the chart again in the colours of now. */
+  themed() {
+    this.chart();
+  }
+
+  key(event) {
+    const to = {j: this.data?.next, ArrowRight: this.data?.next, k: this.data?.previous, ArrowLeft: this.data?.previous}[event.key];
+    if (event.key === 'Escape' || event.key === 'u') go(`/${writeQuery(this.query)}`);
+    else if (to !== null && to !== undefined && !document.activeElement?.closest('.tokens')) this.open(to);
+    else return false;
+    return true;
+  }
+
+  address(latent) {
+    return `/latent/${latent}${writeQuery(this.query)}`;
+  }
+
+  open(latent) {
+    go(this.address(latent));
+  }
+
+  draw() {
+    const {latent, examples} = this.data;
+    render(
+      html`<article class="latent">
+        ${this.title()}
+        <div class="columns">
+          <div class="examples">
+            ${latent.count === 0 ? notice('Never fires', 'This latent is silent on every row of the store, so there is nothing to show.') : nothing}
+            ${this.group('Strongest documents', '', examples.filter(e => e.interval < 0))}
+            ${this.intervals()}
+          </div>
+          <aside>
+            ${latent.count ? this.histogramCard() : nothing} ${this.lensCard()} ${this.neighbourCard()}
+          </aside>
+        </div>
+      </article>`,
+      this.root,
+    );
+    this.chart();
+    const drawn = this.root.querySelector('.chart');
+    if (drawn && !this.resized) {
+      this.resized = new ResizeObserver(() => this.plot?.width !== drawn.clientWidth && this.chart());
+      this.resized.observe(drawn);
+    }
+  }
+
+  chart() {
+    const element = this.root.querySelector('.chart');
+    if (element) this.plot = histogram(element, this.data.histogram, this.data.latent.max);
+  }
+
+  title() {
+    const {latent, previous, next, place, total} = this.data;
+    const step = (to, text, key) =>
+      html`<a class="step" href=${to === null ? nothing : this.address(to)} aria-disabled=${to === null}
+        aria-label=${`${text} latent`} title=${`${text} (${key})`}
+        @click=${e => {
+          e.preventDefault();
+          if (to !== null) this.open(to);
+        }}>${text === 'Previous' ? '←' : '→'}</a>`;
+    const [, theme] = split(latent);
+    return html`<header class="title">
+      <nav class="crumbs" aria-label="Place in the list">
+        <a href=${`/${writeQuery(this.query)}`} data-inside>All latents</a>
+        <span>${count(place + 1)} of ${count(total)}</span>
+        ${step(previous, 'Previous', 'k')}${step(next, 'Next', 'j')}
+      </nav>
+      <p class="overline">Latent ${latent.latent} ${latent.flags.map(flag)}</p>
+      <h1>${latent.clear ? html`${category(latent.category)} <span>${theme}</span>` : html`<span class="unlabelled">No clear label</span>`}</h1>
+      <p class="evidence">${this.evidence()}</p>
+      ${latent.tokens.length
+        ? html`<p class="toptokens"><span>Fires most on</span> ${latent.tokens.map(
+            (t, i) => html`<span class="counted">${piece(t)}<small>${this.data.topTokenCounts[i]}</small></span>`,
+          )}</p>`
+        : nothing}
+      <dl class="stats">
+        ${[
+          ['Density', percent(latent.density), `${count(latent.count)} of ${count(this.run.rows)} rows`],
+          ['Documents', count(this.data.documents), `of ${count(this.run.documents)}`],
+          ['Mean activation', activation(latent.mean), 'where it fires'],
+          ['Max activation', activation(latent.max), ''],
+        ].map(([term, value, note]) => html`<div><dt>${term}</dt><dd>${value} <small>${note}</small></dd></div>`)}
+      </dl>
+    </header>`;
+  }
+
+  evidence() {
+    const {evidence, category: best, clear} = this.data.latent;
+    if (!evidence) return this.run.categories ? 'None of its documents has a category.' : 'The documents of this store have no categories to label it by.';
+    const found = html`${evidence.hits} of its ${evidence.drawn} strongest documents are <b>${best}</b>, ${lift(evidence.lift)} times the
+      store’s rate (${probability(evidence.log10P)})`;
+    return clear ? html`${found}.` : html`${found}: not enough for a label.`;
+  }
+
+  intervals() {
+    const {examples, intervals, latent} = this.data;
+    return Array.from({length: intervals}, (_, i) => intervals - 1 - i).map(i =>
+      this.group(
+        `${activation((latent.max * i) / intervals)} – ${activation((latent.max * (i + 1)) / intervals)}`,
+        `sampled from the ${['lowest', 'second', 'third', 'fourth', 'highest'][i] ?? `${i + 1}th`} fifth of its range`,
+        examples.filter(e => e.interval === i),
+      ),
+    );
+  }
+
+  group(title, note, examples) {
+    if (!examples.length) return nothing;
+    return html`<section>
+      <h2>${title} <small>${note}</small></h2>
+      <ol>${examples.map(e => this.example(e))}</ol>
+    </section>`;
+  }
+
+  example(e) {
+    return html`<li class="example">
+      <span class="strength" .style=${`--w:${(e.activation / this.data.latent.max).toFixed(3)}`}>${activation(e.activation)}</span>
+      <p>${e.cutBefore ? html`<span class="cut">…</span>` : nothing}${highlighted(e.tokens, e.activations, this.data.latent.max, e.at)}${e.cutAfter ? html`<span class="cut">…</span>` : nothing}</p>
+      ${category(e.category)}
+    </li>`;
+  }
+
+  histogramCard() {
+    return html`<section class="card">
+      <h2>Activations <small>where it fires</small></h2>
+      <div class="chart" role="img" aria-label=${`Histogram of ${count(this.data.latent.count)} activations from 0 to ${activation(this.data.latent.max)}`}></div>
+    </section>`;
+  }
+
+  lensCard() {
+    const {promoted, suppressed} = this.data;
+    if (!promoted.length) return nothing;
+    const top = Math.max(...promoted.map(p => Math.abs(p.score)), ...suppressed.map(p => Math.abs(p.score)));
+    const side = (title, kind, tokens) => html`<div>
+      <h3>${title}</h3>
+      <ol class=${kind}>${tokens.map(
+        t => html`<li .style=${`--w:${(Math.abs(t.score) / top).toFixed(3)}`}>${piece(t.token)}<small>${t.score.toFixed(2)}</small></li>`,
+      )}</ol>
+    </div>`;
+    return html`<section class="card lens">
+      <h2>Logit lens <small>what its decoder row does to the next token</small></h2>
+      <div class="sides">${side('Promoted', 'promoted', promoted)}${side('Suppressed', 'suppressed', suppressed)}</div>
+    </section>`;
+  }
+
+  neighbourCard() {
+    if (!this.data.neighbours.length) return nothing;
+    return html`<section class="card neighbours">
+      <h2>Nearest dictionary rows <small>cosine</small></h2>
+      <ol>${this.data.neighbours.map(
+        n => html`<li><a href=${this.address(n.latent.latent)} data-inside>
+          <span class="number">${n.latent.latent}</span><span class="label">${n.latent.clear ? name(n.latent) : n.latent.tokens.slice(0, 3).map(piece)}</span>
+          <small>${n.cosine.toFixed(2)}</small></a></li>`,
+      )}</ol>
+    </section>`;
+  }
+}
