@@ -213,10 +213,10 @@ class TopKSearchProperties {
         float[] tile = new float[m * cols];
         kernels.tile(packed, 0, w.data(), 0, m, d, tile);
         try (Workers workers = new Workers(1)) {
-            RoundingBound bounds = RoundingBound.of(kernels, workers, w, bias);
+            RoundingBound all = RoundingBound.of(kernels, workers, w, bias);
             for (int c = 0; c < cols; c++) {
                 float norm = (float) Math.sqrt(kernels.dot(x.data(), c * d, x.data(), c * d, d));
-                float bound = bounds.exactInputs(norm, d);
+                float bound = all.exactInputs(norm, d);
                 for (int j = 0; j < m; j++) {
                     float p = tile[j * cols + c] + bias[j];
                     float r = kernels.dot(x.data(), c * d, w.data(), j * d, d) + bias[j];
