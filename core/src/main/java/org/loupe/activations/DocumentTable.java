@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.Objects;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
@@ -37,7 +38,13 @@ public final class DocumentTable {
      * @param tokens its token ids without the prefix: the token at position p of the document is {@code tokens[p − prefix
      *     length]}, dropped rows included
      */
-    public record Document(String text, String label, int[] tokens) {}
+    public record Document(String text, String label, int[] tokens) {
+        public Document {
+            Objects.requireNonNull(text, "text");
+            Objects.requireNonNull(label, "label");
+            Objects.requireNonNull(tokens, "tokens");
+        }
+    }
 
     private DocumentTable(Path file, byte[] bytes, int[] starts) {
         this.file = file;

@@ -1,8 +1,11 @@
 package org.loupe.activations;
 
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
@@ -48,6 +51,7 @@ public record StoreInfo(
     public record Shard(String name, long rows, String sha256) {
         public Shard {
             requirePlainName(name);
+            Objects.requireNonNull(sha256, "sha256");
             if (rows < 0) {
                 throw new IllegalArgumentException("shard '" + name + "' has " + rows + " rows");
             }
@@ -66,7 +70,11 @@ public record StoreInfo(
         if (counted != rows) {
             throw new IllegalArgumentException("rows is " + rows + ", but the shards have " + counted + " together");
         }
+        Objects.requireNonNull(provenance, "provenance");
         prefix = List.copyOf(prefix);
+        // Sorted, so that the same store is the same bytes.
+        dropped = Collections.unmodifiableMap(new TreeMap<>(dropped));
+        configuration = Collections.unmodifiableMap(new TreeMap<>(configuration));
         shards = List.copyOf(shards);
     }
 

@@ -105,6 +105,9 @@ class ActivationStoreTest {
         refuse(described, good.replace("\"width\" : 7", "\"width\" : 8"), "has shape [10, 7], expected [10, 8]");
         refuse(described, good.replace("\"width\"", "\"witdh\""), "'width'");
         refuse(described, good.replace("documents.jsonl", "docs.jsonl"), "docs.jsonl: no such file");
+        refuse(described, good.replace("\"rows\" : 10,", "\"rows\" : 10.5,"), "store.json");
+        refuse(described, good.replaceFirst("\"sha256\" : \"[0-9a-f]+\"", "\"sha256\" : null"), "sha256");
+        refuse(described, good.replaceFirst("\"shards\" : \\[ ", "\"shards\" : [ null, "), "store.json");
         refuse(described, good.substring(0, good.length() / 2), "store.json");
         Files.writeString(described, good);
         ActivationStore.open(folder).close();
