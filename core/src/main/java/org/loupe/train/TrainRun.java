@@ -9,6 +9,7 @@ import org.loupe.activations.Prefetcher;
 import org.loupe.activations.RowSource;
 import org.loupe.activations.ShuffledRows;
 import org.loupe.io.AtomicFiles;
+import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
@@ -20,6 +21,9 @@ import org.loupe.tensor.Workers;
  * files. Killed at any moment and started again it goes on from the last checkpoint and ends with the same bits.
  */
 public final class TrainRun {
+    /** Elements of the largest array of a JVM. */
+    private static final int MOST_WEIGHTS = Integer.MAX_VALUE - 8;
+
     private TrainRun() {}
 
     /**
@@ -36,6 +40,10 @@ public final class TrainRun {
             String hookIn,
             String hookOut,
             Consumer<TrainEvent> listener) {
+        if ((long) config.latents() * rows.width() > MOST_WEIGHTS) {
+            throw new BadInput("latents: " + config.latents() + " of width " + rows.width()
+                    + " are more than one array holds; at this width at most " + MOST_WEIGHTS / rows.width());
+        }
         new RunRecord(ConfigReader.toMap(config), provenance, hookIn, hookOut, rows.rows(), rows.width()).claim(out);
         if (Files.exists(out.resolve(SaeFolder.INFO))) {
             AtomicFiles.delete(out.resolve(Checkpoint.FILE));
@@ -118,6 +126,7 @@ public final class TrainRun {
             Matrix batch = batches.take();
             long began = System.nanoTime();
             StepStats stats = trainer.step(batch);
+            requireFinite(out, stats);
             double rate = batch.rows() / ((System.nanoTime() - began) / 1e9);
             log.add(stats, rate);
             listener.accept(new TrainEvent.Stepped(stats, rate));
@@ -126,6 +135,16 @@ public final class TrainRun {
                 saved = System.nanoTime();
                 listener.accept(new TrainEvent.Saved(trainer.steps()));
             }
+        }
+    }
+
+    private static void requireFinite(Path out, StepStats stats) {
+        if (!Double.isFinite(stats.loss()) || !Double.isFinite(stats.gradNorm())) {
+            throw BadInput.in(
+                    out,
+                    "training has diverged: in step " + stats.step() + " the loss is " + stats.loss()
+                            + " and the gradients' norm " + stats.gradNorm() + "; start over with a smaller lr than "
+                            + stats.lr());
         }
     }
 }

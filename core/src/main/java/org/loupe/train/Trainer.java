@@ -123,6 +123,10 @@ public final class Trainer implements AutoCloseable {
      */
     public StepStats step(Matrix rows) {
         rows.requireCols(sae.dIn(), "training step");
+        if (rows.rows() != config.batch()) {
+            throw new IllegalArgumentException(
+                    "training step: " + rows.rows() + " rows, expected the batch of " + config.batch());
+        }
         forward(rows);
         double loss = objective.loss(scaled, reconstruction, outputGradient);
         double fvu = loss * statistics.variance() * rows.rows() / spread(scaled);

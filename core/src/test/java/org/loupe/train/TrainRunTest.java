@@ -181,6 +181,26 @@ class TrainRunTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"1e5", "1e10", "1e20", "1e38"})
+    void aRunThatDivergesSaysSoAndLeavesNoSae(String lr) {
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("lr=" + lr), event -> {}));
+        String message = String.valueOf(refusal.getMessage());
+        assertTrue(message.contains("diverged") && message.contains("smaller lr"), message);
+        assertThrows(BadInput.class, () -> SaeFolder.load(folder));
+    }
+
+    @Test
+    void aDictionaryBeyondOneArrayIsRefusedBeforeAnythingIsWritten() throws IOException {
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("latents=89478485"), event -> {}));
+        assertTrue(String.valueOf(refusal.getMessage()).contains("at most 89478484"), refusal.getMessage());
+        assertEquals(List.of(), TrainRuns.files(folder));
+    }
+
     @Test
     void aDamagedCheckpointIsRefusedByName() throws IOException {
         TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
