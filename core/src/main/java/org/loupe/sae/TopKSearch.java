@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import org.loupe.io.BadInput;
 import org.loupe.tensor.BFloat16;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Keys;
@@ -180,6 +181,11 @@ public final class TopKSearch {
             }
             int latent = Keys.index(keys[i]);
             float r = kernels.dot(x.data(), row * x.cols(), w.data(), latent * x.cols(), x.cols()) + bias[latent];
+            if (!Float.isFinite(r)) {
+                throw new BadInput(
+                        "row " + row + " of the batch, latent " + latent + ": the pre-activation is " + r
+                                + "; the row or the encoder is too large for f32 (in training: it has diverged, take a smaller lr)");
+            }
             if (!(Math.abs(r - p) <= b)) {
                 throw new IllegalStateException("top-k certificate: row " + row + ", latent " + latent
                         + ": the product gives " + p + ", f32 gives " + r + ", further apart than " + b);

@@ -12,6 +12,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.loupe.io.BadInput;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.ScalarKernels;
@@ -146,6 +147,19 @@ class EncoderDecoderTest {
             Latents f = encoder.encode(Matrix.zeros(3, 5));
             assertThrows(IllegalArgumentException.class, () -> Decoder.decode(sae, f, Matrix.zeros(3, 6), workers));
             assertThrows(IllegalArgumentException.class, () -> Decoder.decode(sae, f, Matrix.zeros(2, 5), workers));
+        }
+    }
+
+    @Test
+    void aRowBeyondF32IsRefusedByItsNumber() {
+        Sae sae = sae(5, 9, 5, 2, true, 1);
+        Matrix rows = new Matrix(3, 5, random(15, new Random(1)));
+        Arrays.fill(rows.data(), 5, 10, 3e38f);
+        try (Workers workers = new Workers(1)) {
+            BadInput refusal = assertThrows(BadInput.class, () -> new Encoder(sae, workers).encode(rows));
+            assertTrue(
+                    String.valueOf(refusal.getMessage()).startsWith("row 1 of the batch, latent "),
+                    refusal.getMessage());
         }
     }
 }
