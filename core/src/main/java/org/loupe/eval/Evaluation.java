@@ -61,6 +61,10 @@ public final class Evaluation {
     public interface Progress {
         Progress NONE = (stage, done, total) -> {};
 
+        /**
+         * @param done rows or, while splicing, tokens
+         * @param total of so many
+         */
         void at(String stage, long done, long total);
     }
 
@@ -192,12 +196,15 @@ public final class Evaluation {
             Encoder encoder = new Encoder(sae, workers);
             Matrix buffer = Matrix.zeros(batch, source.width());
             Matrix out = Matrix.zeros(batch, source.width());
+            long total = Math.min(chosen * batch, source.rows());
+            long done = 0;
             for (long i = 0; i < chosen; i++) {
                 Matrix x = read(i, buffer);
                 Latents latents = encoder.encode(x);
                 Decoder.decode(sae, latents, out, workers);
                 sink.take(x, out.head(x.rows()), latents);
-                progress.at(stage, i + 1, chosen);
+                done += x.rows();
+                progress.at(stage, done, total);
             }
         }
 

@@ -49,8 +49,9 @@ public final class SpliceEval {
         replacements.keySet().forEach(name -> sums.put(name, new SpliceSums()));
         SpliceSums clean = new SpliceSums();
         long replaced = 0;
-        for (int b = 0; b < batches.size(); b++) {
-            TokenBatch batch = batches.get(b);
+        long total = batches.stream().mapToLong(TokenBatch::size).sum();
+        long done = 0;
+        for (TokenBatch batch : batches) {
             Matrix x = model.activations(batch, hook);
             int[] rows = Positions.replaced(batch, x, normLimit);
             int[] at = Positions.predicting(batch);
@@ -58,7 +59,8 @@ public final class SpliceEval {
                 compare(batch, x, rows, at, replacements, clean, sums);
                 replaced += rows.length;
             }
-            progress.at("splice", b + 1, batches.size());
+            done += batch.size();
+            progress.at("splice", done, total);
         }
         if (clean.tokens() == 0) {
             throw new BadInput("the text has no two tokens in a row of one document: nothing to predict");
