@@ -23,7 +23,7 @@ import org.loupe.sae.SaeFolder;
 
 /** A training process killed with SIGKILL at random moments, until one is left to finish. */
 class KillTest {
-    private static final int KILLS = 6;
+    private static final int KILLS = 4;
 
     @TempDir
     Path folder;
