@@ -22,6 +22,11 @@ final class Interrupts {
         }));
     }
 
+    /** From here on an interrupt is the ordinary end. */
+    static void nothingToLose() {
+        DONE.set(true);
+    }
+
     /** Ends the program in the ordinary way. */
     static void exit(int code) {
         DONE.set(true);

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
             ModelCommand.class,
             HarvestCommand.class,
             TrainCommand.class,
+            EvalCommand.class,
             IndexCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,
