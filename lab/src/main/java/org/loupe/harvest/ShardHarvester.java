@@ -2,6 +2,7 @@ package org.loupe.harvest;
 
 import java.util.Arrays;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 import org.loupe.activations.Finite;
 import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
@@ -16,6 +17,8 @@ final class ShardHarvester {
     private final Subject subject;
     private final TokenPlan plan;
     private final int batch;
+    /** Rows of the first batch, which the norm limit needs before the first shard does. */
+    private @Nullable Matrix first;
 
     ShardHarvester(Subject subject, TokenPlan plan, int batch) {
         this.subject = subject;
@@ -28,6 +31,7 @@ final class ShardHarvester {
         TokenBatch tokens = plan.batch(0, Math.min(batch, plan.rows()));
         int[] positions = tokens.positions();
         Matrix rows = subject.forward().apply(tokens);
+        first = rows;
         double[] norms = new double[tokens.size()];
         int count = 0;
         for (int i = 0; i < tokens.size(); i++) {
@@ -56,11 +60,18 @@ final class ShardHarvester {
         for (int row = from; row < to; row += batch) {
             int end = Math.min(to, row + batch);
             TokenBatch tokens = plan.batch(row, end);
-            Matrix rows = subject.forward().apply(tokens);
-            keep(tokens, rows, row, limit, kept);
+            keep(tokens, rows(row, tokens), row, limit, kept);
             progress.accept(Math.toIntExact(plan.tokens(row, end)));
         }
         return new StoreWriter.Rows(kept.rows.head(kept.count), kept.token, kept.position, kept.document);
+    }
+
+    private Matrix rows(int row, TokenBatch tokens) {
+        Matrix known = first;
+        first = null;
+        return known != null && row == 0 && known.rows() == tokens.size()
+                ? known
+                : subject.forward().apply(tokens);
     }
 
     /** The rows of a shard so far. */

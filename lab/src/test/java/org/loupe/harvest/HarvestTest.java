@@ -86,6 +86,22 @@ class HarvestTest {
         }
     }
 
+    /** The batch that the norm limit is taken from is not run again. */
+    @Test
+    void everyRowIsRunOnce() {
+        AtomicInteger rows = new AtomicInteger();
+        Harvest.Result result = Harvest.run(
+                ToyModel.subject(batch -> {
+                    rows.addAndGet(batch.sequences());
+                    return ToyModel.rows(batch);
+                }),
+                CORPUS,
+                ToyModel.config(),
+                folder,
+                event -> {});
+        assertEquals(result.store().dropped().get(Harvest.FIRST_POSITION), rows.get(), "one prefix token a row");
+    }
+
     @Test
     void sinksAreKeptWhenAskedFor() {
         Harvest.Result result =
