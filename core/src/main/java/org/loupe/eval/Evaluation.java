@@ -182,9 +182,10 @@ public final class Evaluation {
         Pass(RowSource source, Options options, Progress progress) {
             this.source = source;
             this.progress = progress;
-            this.batch = (int) Math.min(options.batch(), Math.min(options.rows(), source.rows()));
+            long wanted = Math.min(options.rows(), source.rows());
+            this.batch = (int) Math.min(options.batch(), wanted);
             this.blocks = (source.rows() + batch - 1) / batch;
-            this.chosen = Math.min(blocks, (options.rows() + batch - 1) / batch);
+            this.chosen = (wanted + batch - 1) / batch;
         }
 
         @FunctionalInterface

@@ -1,5 +1,6 @@
 package org.loupe.eval;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,6 +17,7 @@ import org.loupe.activations.MatrixRows;
 import org.loupe.activations.TestStores;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
+import org.loupe.io.SafetensorsWriter;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
@@ -188,6 +190,7 @@ class EvaluationTest {
     void fewerRowsAreSpreadEvenly() {
         Matrix x = random(1000, WIDTH, 15);
         List<Long> starts = new ArrayList<>();
+        List<String> told = new ArrayList<>();
         MatrixRows rows = new MatrixRows(x);
         try (Workers workers = new Workers(1)) {
             EvalReport report = Evaluation.rows(
@@ -211,11 +214,31 @@ class EvaluationTest {
                             },
                             new Evaluation.Options(300, 100, null),
                             workers,
-                            Evaluation.Progress.NONE)
+                            (stage, done, total) -> told.add(stage + ' ' + done + '/' + total))
                     .report();
             assertEquals(new EvalReport.Window(300, 1000, 0, 0, 0), report.window());
         }
         assertEquals(List.of(0L, 300L, 600L), starts.subList(0, 3));
+        assertEquals("rows 100/300", told.getFirst());
+        assertEquals("random dictionary 300/300", told.getLast());
+    }
+
+    @Test
+    void allRowsAreTakenWhenMoreAreAllowed() {
+        Matrix x = random(37, WIDTH, 15);
+        Evaluation.Options all = new Evaluation.Options(Long.MAX_VALUE, 10, null);
+        assertEquals(
+                37,
+                evaluate(sae(LATENTS, WIDTH, K), x, all, 1).report().window().rows());
+    }
+
+    @Test
+    void trueDirectionsAreReadFromASafetensorsFile(@TempDir Path folder) {
+        Matrix directions = random(5, WIDTH, 16);
+        new SafetensorsWriter().f32("dict", directions).write(folder.resolve("dict.safetensors"));
+        assertArrayEquals(
+                directions.data(),
+                Evaluation.directions(folder.resolve("dict.safetensors")).data());
     }
 
     @Test
