@@ -28,6 +28,11 @@ public record TokenBatch(int[] ids, int sequences, int length, int @Nullable [] 
         }
     }
 
+    /** Ordinary causal rows, none of them padded. */
+    public static TokenBatch causal(int[] ids, int sequences, int length) {
+        return new TokenBatch(ids, sequences, length, null);
+    }
+
     /** Rows of any lengths ≥ 1, padded on the right with id 0. */
     public static TokenBatch of(int[]... rows) {
         int length = Arrays.stream(rows).mapToInt(row -> row.length).max().orElse(0);
