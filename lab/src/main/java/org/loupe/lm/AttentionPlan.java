@@ -31,6 +31,12 @@ record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
         return new AttentionPlan(rotary(new int[] {position}, 1, architecture), null, false);
     }
 
+    /** The plan of some of the sequences. */
+    AttentionPlan narrow(long first, long count) {
+        Tensor turns = rotary.size(0) == 1 ? rotary : rotary.narrow(0, first, count);
+        return new AttentionPlan(turns, mask == null ? null : mask.narrow(0, first, count), causal);
+    }
+
     /** Angles and frequencies are f32, computed in the order in which transformers computes them. */
     private static Tensor rotary(int[] positions, int sequences, Architecture architecture) {
         int pairs = architecture.headWidth() / 2;

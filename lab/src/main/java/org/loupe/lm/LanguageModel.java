@@ -13,7 +13,6 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.lm.HookPoint.Site;
 import org.loupe.tensor.Matrix;
@@ -30,6 +29,7 @@ public final class LanguageModel implements AutoCloseable {
     private final Precision precision;
     private final Transformer transformer;
     private final Tokenizer tokenizer;
+    private final Lanes lanes;
     private final ReentrantLock turn = new ReentrantLock();
     private boolean recording;
 
@@ -38,12 +38,14 @@ public final class LanguageModel implements AutoCloseable {
             Architecture architecture,
             Precision precision,
             Transformer transformer,
-            Tokenizer tokenizer) {
+            Tokenizer tokenizer,
+            Lanes lanes) {
         this.info = info;
         this.architecture = architecture;
         this.precision = precision;
         this.transformer = transformer;
         this.tokenizer = tokenizer;
+        this.lanes = lanes;
     }
 
     /**
@@ -53,7 +55,6 @@ public final class LanguageModel implements AutoCloseable {
      * @throws BadInput for files that are no model, or not one of a supported family
      */
     public static LanguageModel load(ModelFiles files, Precision precision, int threads) {
-        torch.set_num_threads(threads);
         try (Checkpoint checkpoint = Checkpoint.open(files)) {
             Architecture a = checkpoint.architecture();
             Tokenizer tokenizer = checkpoint.tokenizer();
@@ -63,7 +64,8 @@ public final class LanguageModel implements AutoCloseable {
                         a,
                         precision,
                         new Transformer(checkpoint, precision),
-                        tokenizer);
+                        tokenizer,
+                        new Lanes(threads));
             } catch (RuntimeException e) {
                 tokenizer.close();
                 throw e;
@@ -138,10 +140,11 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Logits {@code [sequences, length, vocabulary]}, f32. */
     public Tensor logits(TokenBatch batch, Map<HookPoint, Hook> hooks) {
-        Pass pass = pass(hooks, null, null, null);
         return inTurn(() -> Tensors.escaping(() -> {
-            Tensor start = embedded(batch, pass);
-            return transformer.unembed(transformer.run(start, 0, plan(batch), pass));
+            try (Pass pass = pass(hooks)) {
+                Tensor start = embedded(batch, pass);
+                return unembedded(pass.run(HookPoint.embed(), start, plan(batch), null, null, recording));
+            }
         }));
     }
 
@@ -150,11 +153,12 @@ public final class LanguageModel implements AutoCloseable {
         if (hooks.isEmpty()) {
             return;
         }
-        Pass pass = pass(hooks, null, Collections.max(hooks.keySet()), null);
+        HookPoint last = Collections.max(hooks.keySet());
         inTurn(() -> {
-            try (PointerScope _ = new PointerScope()) {
+            try (PointerScope _ = new PointerScope();
+                    Pass pass = pass(hooks)) {
                 Tensor start = embedded(batch, pass);
-                return transformer.run(start, 0, plan(batch), pass);
+                return pass.run(HookPoint.embed(), start, plan(batch), last, null, recording);
             }
         });
     }
@@ -172,11 +176,10 @@ public final class LanguageModel implements AutoCloseable {
             throw new IllegalArgumentException("rows have shape " + Arrays.toString(Tensors.shape(rows)) + ", expected "
                     + Arrays.toString(expected));
         }
-        Pass pass = pass(hooks, from, null, null);
-        int first = from.site() == Site.RESID_POST ? from.block() + 1 : from.block();
         return inTurn(() -> Tensors.escaping(() -> {
-            Tensor start = new Tensor(rows).to(precision.scalarType());
-            return transformer.unembed(transformer.run(start, first, plan(batch), pass));
+            try (Pass pass = pass(hooks)) {
+                return unembedded(pass.run(from, transformer.input(rows), plan(batch), null, null, recording));
+            }
         }));
     }
 
@@ -192,8 +195,26 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Final norm and unembedding of residual-stream rows {@code [..., width]}: logits {@code [..., vocabulary]}, f32. */
     public Tensor unembed(Tensor residual) {
-        return inTurn(
-                () -> Tensors.escaping(() -> transformer.unembed(new Tensor(residual).to(precision.scalarType()))));
+        return inTurn(() -> Tensors.escaping(() -> unembedded(transformer.input(residual))));
+    }
+
+    private Tensor unembedded(Tensor residual) {
+        if (recording) {
+            return transformer.unembed(residual);
+        }
+        long[] shape = Tensors.shape(residual);
+        Tensor rows = residual.reshape(-1, architecture.width());
+        shape[shape.length - 1] = architecture.vocabulary();
+        Tensor out = torch.empty(rows.size(0), architecture.vocabulary());
+        int each = Pass.PART_TOKENS;
+        lanes.run(Math.toIntExact((rows.size(0) + each - 1) / each), part -> {
+            long first = (long) part * each;
+            long count = Math.min(each, rows.size(0) - first);
+            try (PointerScope _ = new PointerScope()) {
+                transformer.unembed(rows.narrow(0, first, count), out.narrow(0, first, count));
+            }
+        });
+        return out.view(shape);
     }
 
     /**
@@ -259,11 +280,11 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private int mostLikelyNext(int[] tokens, int position, KeyValueCache cache, Map<HookPoint, Hook> hooks) {
-        try (PointerScope _ = new PointerScope()) {
+        try (PointerScope _ = new PointerScope();
+                Pass pass = pass(hooks)) {
             TokenBatch batch = TokenBatch.of(tokens);
-            Pass pass = pass(hooks, null, null, cache);
             AttentionPlan plan = position == 0 ? plan(batch) : AttentionPlan.next(position, architecture);
-            Tensor residual = transformer.run(embedded(batch, pass), 0, plan, pass);
+            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, true);
             Tensor last = residual.narrow(1, tokens.length - 1L, 1); // [1, 1, d]
             return Math.toIntExact(
                     transformer.unembed(last).argmax(new LongOptional(), false).item_long());
@@ -275,21 +296,19 @@ public final class LanguageModel implements AutoCloseable {
         turn.lock();
         boolean before = recording;
         recording = true;
+        lanes.productsOnAllThreads();
         try {
             return body.get();
         } finally {
             recording = before;
+            lanes.productsOnOneThread();
             turn.unlock();
         }
     }
 
-    private Pass pass(
-            Map<HookPoint, Hook> hooks,
-            @Nullable HookPoint from,
-            @Nullable HookPoint last,
-            @Nullable KeyValueCache cache) {
+    private Pass pass(Map<HookPoint, Hook> hooks) {
         hooks.keySet().forEach(this::width);
-        return new Pass(hooks, from, last, cache, precision);
+        return new Pass(transformer, lanes, hooks);
     }
 
     private AttentionPlan plan(TokenBatch batch) {
@@ -308,7 +327,7 @@ public final class LanguageModel implements AutoCloseable {
             }
         }
         Tensor ids = Tensors.tensor(batch.ids(), batch.sequences(), batch.length());
-        return pass.at(0, Site.EMBED, transformer.embedding(ids));
+        return pass.hooked(HookPoint.embed(), transformer.embedding(ids));
     }
 
     /** One call at a time, its operators recorded for backward or not. */
@@ -326,6 +345,7 @@ public final class LanguageModel implements AutoCloseable {
 
     @Override
     public void close() {
+        lanes.close();
         transformer.close();
         tokenizer.close();
     }

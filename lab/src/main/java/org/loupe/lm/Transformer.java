@@ -36,6 +36,12 @@ final class Transformer implements AutoCloseable {
      */
     private record Block(Tensor queryKeyValue, Tensor attentionOut, Tensor gateUp, Tensor down) {}
 
+    /** Steps in a block: hook_resid_pre to hook_resid_post. */
+    static final int STEPS_IN_BLOCK = 9;
+
+    private static final Site[] SITES = Site.values();
+    private static final Scalar TWO = new Scalar(2);
+
     private final Architecture architecture;
     private final Precision precision;
     private final List<Block> blocks = new ArrayList<>();
@@ -110,54 +116,65 @@ final class Transformer implements AutoCloseable {
         return out;
     }
 
+    /**
+     * Where a run is.
+     *
+     * @param stream the residual stream that the current half of a block started from, {@code [s, l, d]}
+     * @param rows the rows at the current hook point, {@code [s, l, width]}
+     */
+    record Rows(Tensor stream, Tensor rows) {
+        /** Keeps both past the scope they were made in. */
+        Rows keep() {
+            Tensors.keep(stream);
+            Tensors.keep(rows);
+            return this;
+        }
+
+        void release() {
+            stream.releaseReference();
+            rows.releaseReference();
+        }
+    }
+
+    /** Number of steps through all blocks: one from each hook point to the next. */
+    int steps() {
+        return architecture.layers() * STEPS_IN_BLOCK;
+    }
+
+    /** The step that leaves a hook point. */
+    static int stepAfter(HookPoint point) {
+        return point.block() * STEPS_IN_BLOCK + point.site().ordinal();
+    }
+
+    /** A tensor from outside, in the model's precision; a handle of our own, so that freeing it leaves the other alone. */
+    Tensor input(Tensor tensor) {
+        return new Tensor(tensor).to(precision.scalarType());
+    }
+
     /** The residual stream that the embeddings start, {@code [s, l, d]}. */
     Tensor embedding(Tensor ids) {
         return torch.embedding(embed, ids);
     }
 
-    /**
-     * Runs the blocks.
-     *
-     * @param start the residual stream where the pass starts, {@code [s, l, d]}
-     * @return the residual stream after the last block, {@code [s, l, d]}; when the pass is done earlier, nothing of use
-     */
-    Tensor run(Tensor start, int firstBlock, AttentionPlan plan, Pass pass) {
-        Tensor x = start;
-        for (int block = firstBlock; block < architecture.layers() && !pass.done(); block++) {
-            Tensor pre = x;
-            int number = block;
-            x = Tensors.escaping(() -> block(number, pre, plan, pass));
-        }
-        return x;
-    }
-
-    private Tensor block(int block, Tensor start, AttentionPlan plan, Pass pass) {
-        Tensor x = start;
-        if (pass.computes(block, Site.RESID_MID)) {
-            x = pass.at(block, Site.RESID_PRE, x);
-            Tensor added = pass.done() ? x : attention(block, x, plan, pass);
-            if (pass.done()) {
-                return x;
+    /** One step: to the {@code number % }{@value #STEPS_IN_BLOCK}-th hook point of a block, from the one before it. */
+    Rows step(int number, Rows at, AttentionPlan plan, @Nullable KeyValueCache cache) {
+        int index = number / STEPS_IN_BLOCK;
+        Block block = blocks.get(index);
+        Tensor x = at.stream();
+        Tensor rows = at.rows();
+        return switch (SITES[number % STEPS_IN_BLOCK + 1]) {
+            case EMBED -> throw new IllegalStateException("no step leads to the embeddings");
+            case RESID_PRE -> new Rows(x, x);
+            case LN1_NORMALIZED, LN2_NORMALIZED -> new Rows(x, normalize(x));
+            case ATTN_Z -> new Rows(x, attend(index, rows, plan, cache)); // [s, l, h·e]
+            case ATTN_OUT -> new Rows(x, torch.linear(rows, block.attentionOut()));
+            case MLP_POST -> new Rows(x, inner(torch.linear(rows, block.gateUp()))); // [s, l, m]
+            case MLP_OUT -> new Rows(x, torch.linear(rows, block.down()));
+            case RESID_MID, RESID_POST -> {
+                Tensor sum = x.add(rows);
+                yield new Rows(sum, sum);
             }
-            x = pass.at(block, Site.RESID_MID, x.add(added)); // [s, l, d]
-        }
-        Tensor added = pass.done() ? x : mlp(block, x, pass);
-        if (pass.done()) {
-            return x;
-        }
-        return pass.at(block, Site.RESID_POST, x.add(added)); // [s, l, d]
-    }
-
-    private Tensor attention(int block, Tensor x, AttentionPlan plan, Pass pass) {
-        Tensor normalized = pass.at(block, Site.LN1_NORMALIZED, normalize(x)); // [s, l, d]
-        if (pass.done()) {
-            return normalized;
-        }
-        Tensor z = pass.at(block, Site.ATTN_Z, attend(block, normalized, plan, pass.cache())); // [s, l, h·e]
-        return pass.done()
-                ? z
-                : pass.at(
-                        block, Site.ATTN_OUT, torch.linear(z, blocks.get(block).attentionOut()));
+        };
     }
 
     /** Grouped-query attention: query head i reads key/value head i · g / h. */
@@ -192,31 +209,30 @@ final class Transformer implements AutoCloseable {
                 .to(precision.scalarType());
     }
 
-    private Tensor mlp(int block, Tensor x, Pass pass) {
-        Tensor normalized = pass.at(block, Site.LN2_NORMALIZED, normalize(x)); // [s, l, d]
-        if (pass.done()) {
-            return normalized;
-        }
-        Tensor joint = torch.linear(normalized, blocks.get(block).gateUp()); // [s, l, 2m]
+    /** silu(gate) ⊙ up of {@code [s, l, 2m]}. */
+    private Tensor inner(Tensor gateUp) {
         int m = architecture.mlpWidth();
-        Tensor inner = torch.silu(joint.narrow(2, 0, m)).mul(joint.narrow(2, m, m)); // [s, l, m]
-        inner = pass.at(block, Site.MLP_POST, inner);
-        return pass.done()
-                ? inner
-                : pass.at(
-                        block,
-                        Site.MLP_OUT,
-                        torch.linear(inner, blocks.get(block).down()));
+        return torch.silu(gateUp.narrow(2, 0, m)).mul(gateUp.narrow(2, m, m));
     }
 
     /** x / √(mean(x²) + ε) over the last dimension; the mean in f32. */
     private Tensor normalize(Tensor x) {
         Tensor wide = x.to(torch.ScalarType.Float);
-        Tensor scale = wide.square()
-                .mean(new long[] {-1}, true, new ScalarTypeOptional())
+        Tensor scale = torch.linalg_vector_norm(wide, TWO, new long[] {-1}, true, new ScalarTypeOptional())
+                .square()
+                .div(new Scalar((double) architecture.width()))
                 .add(new Scalar(architecture.normEpsilon()))
                 .rsqrt();
         return wide.mul(scale).to(precision.scalarType());
+    }
+
+    /** Final norm and unembedding of residual-stream rows {@code [n, d]} into {@code out}, f32 {@code [n, v]}. */
+    void unembed(Tensor x, Tensor out) {
+        Tensor normalized = normalize(x).mul(finalGain);
+        switch (precision) {
+            case F32 -> torch.mm_out(out, normalized, unembed.t());
+            case BF16 -> out.copy_(torch.linear(normalized, unembed));
+        }
     }
 
     /** Final norm and unembedding, {@code [..., d]} to {@code [..., v]}, f32. */
