@@ -39,7 +39,7 @@ final class Transformer implements AutoCloseable {
     /** Steps in a block: hook_resid_pre to hook_resid_post. */
     static final int STEPS_IN_BLOCK = 9;
 
-    private static final Site[] SITES = Site.values();
+    private static final List<Site> SITES = List.of(Site.values());
     private static final Scalar TWO = new Scalar(2);
 
     private final Architecture architecture;
@@ -143,7 +143,7 @@ final class Transformer implements AutoCloseable {
 
     /** The step that leaves a hook point. */
     static int stepAfter(HookPoint point) {
-        return point.block() * STEPS_IN_BLOCK + point.site().ordinal();
+        return point.block() * STEPS_IN_BLOCK + SITES.indexOf(point.site());
     }
 
     /** A tensor from outside, in the model's precision; a handle of our own, so that freeing it leaves the other alone. */
@@ -162,7 +162,7 @@ final class Transformer implements AutoCloseable {
         Block block = blocks.get(index);
         Tensor x = at.stream();
         Tensor rows = at.rows();
-        return switch (SITES[number % STEPS_IN_BLOCK + 1]) {
+        return switch (SITES.get(number % STEPS_IN_BLOCK + 1)) {
             case EMBED -> throw new IllegalStateException("no step leads to the embeddings");
             case RESID_PRE -> new Rows(x, x);
             case LN1_NORMALIZED, LN2_NORMALIZED -> new Rows(x, normalize(x));
