@@ -14,7 +14,8 @@ export function highlighted(tokens, values, max, at) {
   return html`<span class="tokens" @keydown=${step}>${tokens.map((token, i) => {
     const value = values[i];
     if (!value) {
-      return html`<span class=${value === null ? 'tok missing' : 'tok'}
+      const quiet = value === null ? ' missing' : token.trim() ? '' : ' blank';
+      return html`<span class=${`tok${quiet}`}
         title=${value === null ? 'not in the store (a dropped row)' : nothing}>${visible(token)}</span>`;
     }
     const [blank, text] = parted(token);

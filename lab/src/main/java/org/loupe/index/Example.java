@@ -31,4 +31,21 @@ public record Example(
         boolean cutBefore,
         boolean cutAfter,
         List<String> tokens,
-        float[] activations) {}
+        float[] activations) {
+    /** The same example at another place of its group. */
+    Example ranked(int newRank) {
+        return new Example(
+                latent,
+                interval,
+                newRank,
+                document,
+                category,
+                activation,
+                at,
+                position,
+                cutBefore,
+                cutAfter,
+                tokens,
+                activations);
+    }
+}

@@ -44,7 +44,8 @@ record IndexTable(String table, List<Column> columns) {
                     new Column(
                             "top_tokens",
                             "VARCHAR[]",
-                            "strongest tokens of its 50 strongest documents, commonest first"),
+                            "strongest tokens of its 50 strongest documents, commonest first; a hyphen before a token that"
+                                    + " continues a word"),
                     new Column("top_token_counts", "INTEGER[]", "of those documents, how many have each"),
                     new Column(
                             "flags",

@@ -17,7 +17,8 @@ import org.loupe.io.BadInput;
  * @param best the most enriched category, clear or not; null where the documents have none
  * @param category name of that category, or empty
  * @param label category and commonest tokens where the enrichment is clear, else empty
- * @param topTokens commonest strongest tokens of the strongest documents, most frequent first
+ * @param topTokens commonest strongest tokens of the strongest documents, most frequent first; lower case, with a
+ *     hyphen before one that continues a word
  * @param topTokenCounts how many of those documents each has
  * @param flags what to keep in mind about it
  * @param lens promoted and suppressed tokens; empty lists without a language model

@@ -118,16 +118,32 @@ final class Profiler {
         return Math.clamp((int) Math.ceil((double) value / max * count) - 1, 0, count - 1);
     }
 
+    /** The strongest token of a document, stripped and in lower case; with a hyphen before it where it continues a word. */
     private String peakToken(Postings.Firings firings, Hit hit) {
         int at = text.tokenOf(firings.row()[hit.peak()]);
-        return at < 0 ? "" : pieces.apply(text.tokens()[hit.document()][at]);
+        if (at < 0) {
+            return "";
+        }
+        int[] tokens = text.tokens()[hit.document()];
+        String piece = pieces.apply(tokens[at]);
+        String word = piece.strip().toLowerCase(Locale.ROOT);
+        boolean goesOn = at > 0 && startsWithLetter(piece) && endsWithLetter(pieces.apply(tokens[at - 1]));
+        return goesOn ? "-" + word : word;
     }
 
-    /** The strongest tokens of the documents, stripped and in lower case, commonest first. */
+    private static boolean startsWithLetter(String piece) {
+        return !piece.isEmpty() && Character.isLetter(piece.codePointAt(0));
+    }
+
+    private static boolean endsWithLetter(String piece) {
+        return !piece.isEmpty() && Character.isLetter(piece.codePointBefore(piece.length()));
+    }
+
+    /** The strongest tokens of the documents, commonest first. */
     private List<Map.Entry<String, Integer>> topTokens(Postings.Firings firings, List<Hit> hits) {
         Map<String, Integer> counts = new HashMap<>();
         for (Hit hit : hits) {
-            counts.merge(peakToken(firings, hit).strip().toLowerCase(Locale.ROOT), 1, Integer::sum);
+            counts.merge(peakToken(firings, hit), 1, Integer::sum);
         }
         return counts.entrySet().stream()
                 .sorted(Map.Entry.<String, Integer>comparingByValue(Comparator.reverseOrder())
@@ -187,11 +203,14 @@ final class Profiler {
             List<Hit> members = intervals.get(i);
             members.sort(Comparator.comparingLong((Hit h) -> mix(latent, h.document()))
                     .thenComparingInt(Hit::document));
-            int rank = 0;
-            for (int h = 0; h < members.size() && rank < config.perInterval(); h++) {
-                if (add(examples, seen, example(latent, i, rank, firings, members.get(h)))) {
-                    rank++;
-                }
+            List<Example> sampled = new ArrayList<>();
+            for (int h = 0; h < members.size() && sampled.size() < config.perInterval(); h++) {
+                add(sampled, seen, example(latent, i, 0, firings, members.get(h)));
+            }
+            sampled.sort(
+                    Comparator.comparingDouble((Example e) -> -e.activation()).thenComparingInt(Example::document));
+            for (int rank = 0; rank < sampled.size(); rank++) {
+                examples.add(sampled.get(rank).ranked(rank));
             }
         }
         return examples;

@@ -18,7 +18,10 @@ final class LatentList {
     private final String[] text;
     private final Map<Query, int[]> orders = new LinkedHashMap<>(KEPT_ORDERS, 0.75f, true);
 
-    /** What to sort by. Latents without a value come last in either direction, and equal ones by number. */
+    /**
+     * What to sort by. Latents without a value come last in either direction, and equal ones by number. By evidence, those with
+     * a flag come after those without.
+     */
     enum Sort {
         LATENT,
         LABEL,
@@ -119,8 +122,10 @@ final class LatentList {
         if (query.descending()) {
             order = order.reversed();
         }
-        Comparator<LatentProfile> missing =
-                Comparator.comparing(latent -> !query.sort().hasValue(latent));
+        Comparator<LatentProfile> missing = Comparator.comparing(
+                        (LatentProfile latent) -> !query.sort().hasValue(latent))
+                .thenComparing(latent ->
+                        query.sort() == Sort.EVIDENCE && !latent.flags().isEmpty());
         String[] words =
                 query.filter().isEmpty() ? new String[0] : query.filter().split("\\s+", -1);
         return latents.stream()
