@@ -15,6 +15,7 @@ import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.Tokenizer;
 import org.loupe.text.Corpus;
 
 /**
@@ -67,11 +68,16 @@ public final class Harvest {
                 model.info().sha256(),
                 model.precision().name(),
                 model.width(config.hook()),
-                model.tokenizer().bos().stream().toArray(),
+                prefix(model.tokenizer()),
                 model.tokenizer()::encode,
                 model.tokenizer()::decode,
                 batch -> model.activations(batch, config.hook()));
         return run(subject, corpus, config, folder, listener);
+    }
+
+    /** What goes before every document: the beginning-of-text token, where the model has one. */
+    static int[] prefix(Tokenizer tokenizer) {
+        return tokenizer.bos().stream().toArray();
     }
 
     static Result run(
@@ -198,6 +204,7 @@ public final class Harvest {
         keys.put("text_documents", String.valueOf(corpus.size()));
         keys.put("hook", config.hook().toString());
         keys.put("tokens", String.valueOf(config.tokens()));
+        keys.put("prefix", Arrays.toString(subject.prefix()));
         keys.put("context", String.valueOf(config.context()));
         keys.put("batch", String.valueOf(config.batch()));
         keys.put("dtype", config.dtype().name());

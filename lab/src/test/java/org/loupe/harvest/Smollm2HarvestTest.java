@@ -1,0 +1,55 @@
+package org.loupe.harvest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.loupe.activations.ActivationStore;
+import org.loupe.io.Dtype;
+import org.loupe.lm.HookPoint;
+import org.loupe.lm.LanguageModel;
+import org.loupe.lm.Precision;
+import org.loupe.lm.Smollm2;
+import org.loupe.lm.TokenBatch;
+import org.loupe.tensor.Matrix;
+import org.loupe.text.WordNet;
+
+class Smollm2HarvestTest {
+    @TempDir
+    Path folder;
+
+    /** Packed with others, a document's rows are those of the document alone: within 1e-4 of their root mean square. */
+    @Test
+    void packedDocumentsAreRunAsIfAlone() {
+        HookPoint hook = HookPoint.residPost(5);
+        HarvestConfig config = new HarvestConfig(hook, 600, 96, 4, Dtype.F32, 300, false, 1);
+        try (LanguageModel model = Smollm2.load(Precision.F32)) {
+            Harvest.run(model, WordNet.corpus(), config, folder, event -> {});
+            try (ActivationStore store = ActivationStore.open(folder)) {
+                store.verify();
+                assertEquals(List.of(1), store.info().prefix());
+                assertEquals(model.info().sha256(), store.info().provenance().modelSha256());
+                Matrix row = Matrix.zeros(1, store.width());
+                for (int r = 0; r < store.rows(); r += 37) {
+                    int[] tokens = store.documents().get(store.document(r)).tokens();
+                    int[] alone = IntStream.concat(IntStream.of(1), IntStream.of(tokens))
+                            .toArray();
+                    Matrix expected = model.activations(TokenBatch.of(alone), hook);
+                    store.read(r, 1, row, 0);
+                    int position = store.position(r);
+                    double squares = 0;
+                    double largest = 0;
+                    for (int c = 0; c < store.width(); c++) {
+                        squares += (double) expected.at(position, c) * expected.at(position, c) / store.width();
+                        largest = Math.max(largest, Math.abs(expected.at(position, c) - row.at(0, c)));
+                    }
+                    assertTrue(largest <= 1e-4 * Math.sqrt(squares), "row " + r + ": " + largest / Math.sqrt(squares));
+                }
+            }
+        }
+    }
+}
