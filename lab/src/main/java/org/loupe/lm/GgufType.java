@@ -96,7 +96,7 @@ enum GgufType {
                         out[to + i] = scale * data.get(ValueLayout.JAVA_BYTE, at + 2 + i);
                     }
                 }
-                case Q4_0 -> nibbles(data, at + 2, half(data, at), -8, 0, out, to);
+                case Q4_0 -> nibbles(data, at + 2, half(data, at), -8, -0f, out, to); // adding −0 changes nothing
                 case Q4_1 -> nibbles(data, at + 4, half(data, at), 0, half(data, at + 2), out, to);
             }
         }

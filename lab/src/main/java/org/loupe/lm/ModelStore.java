@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -92,9 +93,13 @@ public final class ModelStore {
                 return new ModelFiles(nameOrPath, file(wheel));
             }
         }
-        Path path = Path.of(nameOrPath);
-        if (Files.isRegularFile(path) || Files.isDirectory(path)) {
-            return new ModelFiles(String.valueOf(path.getFileName()), path);
+        try {
+            Path path = Path.of(nameOrPath);
+            if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+                return new ModelFiles(String.valueOf(path.getFileName()), path);
+            }
+        } catch (InvalidPathException e) {
+            throw new BadInput("model '" + nameOrPath + "' is not a path: " + e.getReason(), e);
         }
         throw new BadInput("model '" + nameOrPath + "' is neither a known name ("
                 + String.join(", ", known.stream().map(Wheel::name).toList())
