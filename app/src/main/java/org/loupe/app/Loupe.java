@@ -17,11 +17,13 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         synopsisSubcommandLabel = "COMMAND",
         subcommands = {
+            DemoCommand.class,
             ModelCommand.class,
             HarvestCommand.class,
             TrainCommand.class,
             EvalCommand.class,
             IndexCommand.class,
+            ExploreCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,
             InfoCommand.class,

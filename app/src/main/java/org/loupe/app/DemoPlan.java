@@ -1,0 +1,34 @@
+package org.loupe.app;
+
+import java.util.List;
+import org.loupe.harvest.HarvestConfig;
+import org.loupe.lm.HookPoint;
+import org.loupe.train.ConfigReader;
+import org.loupe.train.TrainConfig;
+
+/**
+ * What the demo does; how its figures were chosen stands in docs/decisions.
+ *
+ * @param tokens of WordNet to harvest
+ * @param training keys of the training configuration
+ * @param evalRows rows to evaluate on
+ * @param evalTokens tokens of held-out text to splice on
+ */
+record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens) {
+    static final DemoPlan FULL =
+            new DemoPlan(400_000, List.of("latents=4096", "k=32", "batch=2048", "passes=4"), 131_072, 8_192);
+
+    static final DemoPlan SMALL =
+            new DemoPlan(60_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6"), 32_768, 2_048);
+
+    static final String MODEL = ModelOption.DEFAULT;
+    static final String TEXT = "wordnet";
+
+    HarvestConfig harvest() {
+        return HarvestConfig.of(HookPoint.parse(HarvestCommand.DEFAULT_HOOK), tokens);
+    }
+
+    TrainConfig train() {
+        return ConfigReader.read(TrainConfig.DEFAULT, null, training);
+    }
+}
