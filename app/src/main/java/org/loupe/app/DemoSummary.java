@@ -98,7 +98,9 @@ final class DemoSummary {
         List<LatentProfile> clear = all.stream()
                 .filter(p -> !p.label().isEmpty() && p.flags().isEmpty())
                 .filter(p -> p.documents() >= DOCUMENTS && p.topTokens().size() >= STRINGS)
-                .sorted(Comparator.comparingDouble(DemoSummary::lift).reversed().thenComparingInt(LatentProfile::latent))
+                .sorted(Comparator.comparingDouble(DemoSummary::lift)
+                        .reversed()
+                        .thenComparingInt(LatentProfile::latent))
                 .toList();
         List<LatentProfile> chosen = new ArrayList<>();
         Set<String> categories = new HashSet<>();
