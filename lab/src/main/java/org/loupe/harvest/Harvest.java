@@ -32,6 +32,8 @@ public final class Harvest {
     /** Reason of dropping: a norm above 3 × the median. */
     public static final String NORM = "norm above 3 x the median";
 
+    private static final String SEPARATOR = "<|endoftext|>";
+
     private final Subject subject;
     private final HarvestConfig config;
     private final Path folder;
@@ -75,9 +77,13 @@ public final class Harvest {
         return run(subject, corpus, config, folder, listener);
     }
 
-    /** What goes before every document: the beginning-of-text token, where the model has one. */
+    /**
+     * What goes before every document: the token that separated documents in pre-training, where the vocabulary has it, since
+     * the texts that the model knows begin behind it; else the beginning-of-text token; else nothing.
+     */
     static int[] prefix(Tokenizer tokenizer) {
-        return tokenizer.bos().stream().toArray();
+        int[] separator = tokenizer.encode(SEPARATOR);
+        return separator.length == 1 ? separator : tokenizer.bos().stream().toArray();
     }
 
     static Result run(

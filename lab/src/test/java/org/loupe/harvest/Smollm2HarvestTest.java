@@ -31,12 +31,12 @@ class Smollm2HarvestTest {
             Harvest.run(model, WordNet.corpus(), config, folder, event -> {});
             try (ActivationStore store = ActivationStore.open(folder)) {
                 store.verify();
-                assertEquals(List.of(1), store.info().prefix());
+                assertEquals(List.of(0), store.info().prefix());
                 assertEquals(model.info().sha256(), store.info().provenance().modelSha256());
                 Matrix row = Matrix.zeros(1, store.width());
                 for (int r = 0; r < store.rows(); r += 37) {
                     int[] tokens = store.documents().get(store.document(r)).tokens();
-                    int[] alone = IntStream.concat(IntStream.of(1), IntStream.of(tokens))
+                    int[] alone = IntStream.concat(IntStream.of(0), IntStream.of(tokens))
                             .toArray();
                     Matrix expected = model.activations(TokenBatch.of(alone), hook);
                     store.read(r, 1, row, 0);
