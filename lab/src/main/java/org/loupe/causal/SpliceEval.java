@@ -82,7 +82,7 @@ public final class SpliceEval {
         int[] sequence = Arrays.stream(at).map(i -> i / batch.length()).toArray();
         Matrix kept = gather(x, rows);
         try (PointerScope _ = new PointerScope()) {
-            Tensor clean = logits(batch, x, at, null);
+            Tensor clean = Tensors.escaping(() -> logits(batch, x, at, null).log_softmax(1));
             cleanSums.add(NextTokens.compare(clean, clean, targets), sequence);
             replacements.forEach((name, replacement) -> {
                 Matrix out = Matrix.zeros(kept.rows(), kept.cols());
