@@ -92,6 +92,7 @@ final class HarvestCommand extends LoupeCommand {
         HarvestConfig config =
                 new HarvestConfig(shape.hook(), tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
         Corpus corpus = text.corpus();
+        corpus.get(0); // a text that cannot be read is refused before the model is loaded
         try (LanguageModel loaded = model.load(terminal, threads.count())) {
             loaded.width(config.hook());
             if (fresh) {
