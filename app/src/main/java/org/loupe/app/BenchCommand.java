@@ -3,11 +3,14 @@ package org.loupe.app;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.loupe.bench.HarvestBench;
 import org.loupe.bench.TrainBench;
 import org.loupe.io.BadInput;
+import org.loupe.lm.LanguageModel;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.TrainConfig;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -18,7 +21,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         description = "Measure speed on this machine.",
         mixinStandardHelpOptions = true,
-        subcommands = {BenchCommand.Train.class},
+        subcommands = {BenchCommand.Train.class, BenchCommand.Harvest.class},
         footerHeading = "%n",
         footer = {"Example:", "  loupe bench train --d 768 --latents 24576 --k 32 --batch 4096 --steps 5 --json"})
 final class BenchCommand implements Runnable {
@@ -27,7 +30,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "bench: say what to measure");
+        throw new ParameterException(spec.commandLine(), "bench: say train or harvest");
     }
 
     @Command(
@@ -87,6 +90,45 @@ final class BenchCommand implements Runnable {
                     result.peak_rss_mb(),
                     result.data_mb(),
                     result.arithmetic()));
+        }
+    }
+
+    @Command(
+            name = "harvest",
+            description = "Time a language model's activations: 16 rows of 128 tokens up to the end of block 11.",
+            footer = {"Example:", "  loupe bench harvest --precision bf16 --calls 5 --json"})
+    static final class Harvest extends LoupeCommand {
+        @Mixin
+        private ModelOption model = new ModelOption();
+
+        @Option(names = "--calls", defaultValue = "5", description = "Calls to time (default: ${DEFAULT-VALUE}).")
+        private int calls;
+
+        @Mixin
+        private ThreadsOption threads = new ThreadsOption();
+
+        @Option(names = "--json", description = "Print JSON.")
+        private boolean json;
+
+        @Override
+        void run(Terminal terminal) {
+            if (calls < 1) {
+                throw new BadInput("--calls is " + calls + ", expected at least 1");
+            }
+            try (LanguageModel loaded = model.load(terminal, threads.count())) {
+                HarvestBench.Result result = HarvestBench.run(loaded, calls, threads.count());
+                if (json) {
+                    terminal.json(result);
+                    return;
+                }
+                terminal.result(String.format(
+                        Locale.ROOT,
+                        "harvest: %,d tokens/s (best call %,d), %s, %d threads",
+                        result.tokens_per_second(),
+                        result.tokens_per_second_best(),
+                        result.precision(),
+                        result.threads()));
+            }
         }
     }
 }
