@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.IntFunction;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** Makes one latent's profile and examples from its activations. Thread-safe; a result depends on the latent alone. */
@@ -101,8 +102,22 @@ final class Profiler {
             hits.add(new Hit(document, from, to, peak, firings.value()[peak]));
             from = to;
         }
-        hits.sort(Comparator.comparingDouble((Hit h) -> -h.value()).thenComparingInt(Hit::document));
-        return hits;
+        // Activations are positive, so their bits ascend with them; documents ascend with the index.
+        return ordered(hits, h -> ~Float.floatToRawIntBits(hits.get(h).value()));
+    }
+
+    /** Hits by an unsigned key, of equal ones the earlier: sorted as longs, which is much faster than by a comparator. */
+    private static List<Hit> ordered(List<Hit> hits, IntUnaryOperator key) {
+        long[] keys = new long[hits.size()];
+        for (int h = 0; h < keys.length; h++) {
+            keys[h] = ((long) (key.applyAsInt(h) ^ Integer.MIN_VALUE) << 32) | h;
+        }
+        Arrays.sort(keys);
+        List<Hit> ordered = new ArrayList<>(keys.length);
+        for (long k : keys) {
+            ordered.add(hits.get((int) k));
+        }
+        return ordered;
     }
 
     private static int[] histogram(float[] values, float max) {
@@ -200,9 +215,8 @@ final class Profiler {
             }
         }
         for (int i = config.intervals() - 1; i >= 0; i--) {
-            List<Hit> members = intervals.get(i);
-            members.sort(Comparator.comparingLong((Hit h) -> mix(latent, h.document()))
-                    .thenComparingInt(Hit::document));
+            List<Hit> inside = intervals.get(i);
+            List<Hit> members = ordered(inside, h -> mix(latent, inside.get(h).document()));
             List<Example> sampled = new ArrayList<>();
             for (int h = 0; h < members.size() && sampled.size() < config.perInterval(); h++) {
                 add(sampled, seen, example(latent, i, 0, firings, members.get(h)));
@@ -264,10 +278,10 @@ final class Profiler {
     }
 
     /** A fixed random order of the documents for each latent (the finaliser of SplitMix64). */
-    private long mix(int latent, int document) {
+    private int mix(int latent, int document) {
         long z = config.seed() * 0x9E3779B97F4A7C15L + ((long) latent << 32 | document) * 0xBF58476D1CE4E5B9L;
         z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
         z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-        return z ^ (z >>> 31);
+        return (int) ((z ^ (z >>> 31)) >>> 32);
     }
 }
