@@ -65,7 +65,7 @@ final class EvalStage {
     }
 
     private static String unit(String stage) {
-        return stage.equals("splice") ? "batches" : "rows";
+        return stage.equals("splice") ? "tokens" : "rows";
     }
 
     /** The figures that matter most, in a line. */
