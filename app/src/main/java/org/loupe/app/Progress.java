@@ -12,6 +12,9 @@ final class Progress implements AutoCloseable {
     private static final long INTERVAL_NANOS = 10_000_000_000L;
     private static final int BAR_WIDTH = 110;
 
+    /** A longer way is counted in thousands, which leaves the bar some room. */
+    private static final long THOUSANDS = 100_000;
+
     private final Terminal terminal;
     private @Nullable ProgressBar bar;
     private String stage = "";
@@ -41,7 +44,7 @@ final class Progress implements AutoCloseable {
         if (bar != null) {
             bar.maxHint(total);
             bar.stepTo(done);
-            bar.setExtraMessage(note);
+            bar.setExtraMessage(" " + note);
             return;
         }
         long now = System.nanoTime();
@@ -59,8 +62,8 @@ final class Progress implements AutoCloseable {
         printed = begun;
         if (terminal()) {
             bar = new ProgressBarBuilder()
-                    .setTaskName(name)
-                    .setUnit(" " + unit, 1)
+                    .setTaskName(name + ", " + unit)
+                    .setUnit(total > THOUSANDS ? "k" : "", total > THOUSANDS ? 1000 : 1)
                     .setInitialMax(total)
                     .startsFrom(done, java.time.Duration.ZERO)
                     .setStyle(ProgressBarStyle.UNICODE_BLOCK)
