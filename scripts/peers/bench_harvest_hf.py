@@ -29,20 +29,22 @@ def main(model_file, precision="f32", calls="5", threads=None):
         raise Stop
 
     model.layers[11].register_forward_hook(stop)
-    seconds = []
+    seconds, cpu = [], []
     with torch.inference_mode():
         for _ in range(2 + int(calls)):
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             try:
                 model(ids, use_cache=False)
             except Stop:
                 pass
             seconds.append(time.perf_counter() - start)
-    seconds = seconds[2:]
+            cpu.append(time.process_time() - start_cpu)
+    seconds, cpu = seconds[2:], cpu[2:]
     print(json.dumps({"bench": "harvest", "engine": "transformers " + transformers.__version__, "precision": precision,
                       "attention": model.config._attn_implementation, "threads": torch.get_num_threads(),
                       "tokens_per_second": round(ids.numel() * len(seconds) / sum(seconds)),
-                      "tokens_per_second_best": round(ids.numel() / min(seconds))}))
+                      "tokens_per_second_best": round(ids.numel() / min(seconds)),
+                      "tokens_per_cpu_second": round(ids.numel() * len(cpu) / sum(cpu))}))
 
 
 if __name__ == "__main__":

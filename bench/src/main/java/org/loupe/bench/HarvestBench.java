@@ -1,5 +1,7 @@
 package org.loupe.bench;
 
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
@@ -25,6 +27,7 @@ public final class HarvestBench {
      *
      * @param tokens_per_second over all calls
      * @param tokens_per_second_best of the fastest call
+     * @param tokens_per_cpu_second over all calls, by the processor time of the whole process
      */
     public record Result(
             String bench,
@@ -32,7 +35,8 @@ public final class HarvestBench {
             String precision,
             int threads,
             long tokens_per_second,
-            long tokens_per_second_best) {}
+            long tokens_per_second_best,
+            long tokens_per_cpu_second) {}
 
     /** Times calls after two to warm up. */
     public static Result run(LanguageModel model, int calls, int threads) {
@@ -43,18 +47,22 @@ public final class HarvestBench {
         Map<HookPoint, Hook> hooks = Map.of(POINT, (_, rows) -> rows);
         model.runTo(batch, hooks);
         model.runTo(batch, hooks);
+        OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+        long cpu = system.getProcessCpuTime();
         double[] seconds = new double[calls];
         for (int i = 0; i < calls; i++) {
             long start = System.nanoTime();
             model.runTo(batch, hooks);
             seconds[i] = (System.nanoTime() - start) / 1e9;
         }
+        double cpuSeconds = (system.getProcessCpuTime() - cpu) / 1e9;
         return new Result(
                 "harvest",
                 "loupe",
                 model.precision().toString().toLowerCase(Locale.ROOT),
                 threads,
                 Math.round(batch.size() * calls / Arrays.stream(seconds).sum()),
-                Math.round(batch.size() / Arrays.stream(seconds).min().orElseThrow()));
+                Math.round(batch.size() / Arrays.stream(seconds).min().orElseThrow()),
+                Math.round(batch.size() * calls / cpuSeconds));
     }
 }

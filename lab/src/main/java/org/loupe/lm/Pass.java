@@ -20,7 +20,7 @@ import org.loupe.lm.Transformer.Rows;
  */
 final class Pass implements AutoCloseable {
     /** Tokens in a part: enough to keep products efficient, few enough for a part's rows to stay in the cache. */
-    static final int PART_TOKENS = 256;
+    static final int PART_TOKENS = 512;
 
     private final Transformer transformer;
     private final Lanes lanes;
