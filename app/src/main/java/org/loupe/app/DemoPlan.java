@@ -16,10 +16,10 @@ import org.loupe.train.TrainConfig;
  */
 record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens) {
     static final DemoPlan FULL =
-            new DemoPlan(400_000, List.of("latents=4096", "k=32", "batch=2048", "passes=4"), 131_072, 8_192);
+            new DemoPlan(400_000, List.of("latents=4096", "k=32", "batch=2048", "passes=4"), 131_072, 4_096);
 
     static final DemoPlan SMALL =
-            new DemoPlan(60_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6"), 32_768, 2_048);
+            new DemoPlan(60_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6"), 32_768, 1_024);
 
     static final String MODEL = ModelOption.DEFAULT;
     static final String TEXT = "wordnet";
