@@ -15,11 +15,11 @@ import org.loupe.train.TrainConfig;
  * @param evalTokens tokens of held-out text to splice on
  */
 record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens) {
-    static final DemoPlan FULL =
-            new DemoPlan(400_000, List.of("latents=4096", "k=32", "batch=2048", "passes=4"), 131_072, 4_096);
+    static final DemoPlan FULL = new DemoPlan(
+            1_000_000, List.of("latents=4096", "k=32", "batch=1024", "passes=4", "lr=1e-3"), 131_072, 4_096);
 
     static final DemoPlan SMALL =
-            new DemoPlan(60_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6"), 32_768, 1_024);
+            new DemoPlan(120_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6", "lr=1e-3"), 32_768, 1_024);
 
     static final String MODEL = ModelOption.DEFAULT;
     static final String TEXT = "wordnet";

@@ -8,6 +8,7 @@ import org.loupe.eval.EvalReport;
 import org.loupe.eval.Evaluation;
 import org.loupe.io.BadInput;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.Precision;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 import picocli.CommandLine.Command;
@@ -73,7 +74,8 @@ final class EvalCommand extends LoupeCommand {
         }
         try (ActivationStore opened = ActivationStore.open(store);
                 Workers workers = new Workers(threads.count());
-                LanguageModel language = model == null ? null : ModelOption.load(terminal, model, threads.count())) {
+                LanguageModel language =
+                        model == null ? null : ModelOption.load(terminal, model, Precision.F32, threads.count())) {
             Evaluation.Options options = Evaluation.Options.DEFAULT.withRows(rows);
             EvalReport report = EvalStage.run(
                     terminal,

@@ -6,6 +6,7 @@ import org.loupe.activations.ActivationStore;
 import org.loupe.index.IndexConfig;
 import org.loupe.index.IndexInfo;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.Precision;
 import org.loupe.tensor.Workers;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -57,7 +58,8 @@ final class IndexCommand extends LoupeCommand {
                 new IndexConfig(shape.top(), shape.intervals(), shape.perInterval(), shape.labelDocuments(), seed);
         try (ActivationStore rows = ActivationStore.open(store);
                 Workers workers = new Workers(threads.count());
-                LanguageModel language = model == null ? null : ModelOption.load(terminal, model, threads.count())) {
+                LanguageModel language =
+                        model == null ? null : ModelOption.load(terminal, model, Precision.F32, threads.count())) {
             IndexInfo info = IndexStage.run(terminal, sae, rows, language, config, folder, fresh, workers);
             if (json) {
                 terminal.json(Terminal.object(

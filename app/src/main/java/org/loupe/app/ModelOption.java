@@ -29,9 +29,9 @@ final class ModelOption {
         return LanguageModel.load(fetch(terminal, model), precision, threads);
     }
 
-    /** The model of that name in f32. */
-    static LanguageModel load(Terminal terminal, String name, int threads) {
-        return LanguageModel.load(fetch(terminal, name), Precision.F32, threads);
+    /** The model of that name. */
+    static LanguageModel load(Terminal terminal, String name, Precision precision, int threads) {
+        return LanguageModel.load(fetch(terminal, name), precision, threads);
     }
 
     /** The files of a model, fetched with progress where it is known by name and not there yet. */

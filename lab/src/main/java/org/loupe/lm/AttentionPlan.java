@@ -16,14 +16,14 @@ import org.jspecify.annotations.Nullable;
  */
 record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
     /** The plan of a batch. */
-    static AttentionPlan of(TokenBatch batch, Architecture architecture, Precision precision) {
+    static AttentionPlan of(TokenBatch batch, Architecture architecture) {
         if (batch.isCausal()) {
             int[] positions = new int[batch.length()];
             Arrays.setAll(positions, i -> i);
             return new AttentionPlan(rotary(positions, 1, architecture), null, true);
         }
         Tensor rotary = rotary(batch.positions(), batch.sequences(), architecture);
-        return new AttentionPlan(rotary, mask(batch, precision), false);
+        return new AttentionPlan(rotary, mask(batch), false);
     }
 
     /** The plan of one token that sees all tokens in the key-value cache. */
@@ -56,7 +56,7 @@ record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
     }
 
     /** A padding token sees itself only, so that its rows stay finite. */
-    private static Tensor mask(TokenBatch batch, Precision precision) {
+    private static Tensor mask(TokenBatch batch) {
         int length = batch.length();
         int[] segments = batch.segments();
         if (segments == null) {
@@ -77,6 +77,6 @@ record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
                 }
             }
         }
-        return Tensors.tensor(mask, batch.sequences(), 1, length, length).to(precision.scalarType());
+        return Tensors.tensor(mask, batch.sequences(), 1, length, length);
     }
 }

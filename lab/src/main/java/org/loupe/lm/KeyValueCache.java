@@ -7,19 +7,19 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 
-/** Keys and values of the tokens that one sequence has seen so far, block by block. */
+/** Keys and values, f32, of the tokens that one sequence has seen so far, block by block. */
 final class KeyValueCache {
     private final List<Tensor> keys = new ArrayList<>();
     private final List<Tensor> values = new ArrayList<>();
     private final int[] filled;
 
     /** Room for a number of tokens. The tensors belong to the caller's scope. */
-    KeyValueCache(Architecture architecture, Precision precision, int capacity) {
+    KeyValueCache(Architecture architecture, int capacity) {
         filled = new int[architecture.layers()];
         long[] shape = {1, architecture.kvHeads(), capacity, architecture.headWidth()};
         for (int block = 0; block < architecture.layers(); block++) {
-            keys.add(torch.empty(shape, new TensorOptions(precision.scalarType()), new MemoryFormatOptional()));
-            values.add(torch.empty(shape, new TensorOptions(precision.scalarType()), new MemoryFormatOptional()));
+            keys.add(torch.empty(shape, new TensorOptions(torch.ScalarType.Float), new MemoryFormatOptional()));
+            values.add(torch.empty(shape, new TensorOptions(torch.ScalarType.Float), new MemoryFormatOptional()));
         }
     }
 

@@ -267,7 +267,7 @@ public final class LanguageModel implements AutoCloseable {
         }
         return inTurn(() -> {
             try (PointerScope _ = new PointerScope()) {
-                KeyValueCache cache = new KeyValueCache(architecture, precision, prompt.length + count);
+                KeyValueCache cache = new KeyValueCache(architecture, prompt.length + count);
                 int[] generated = new int[count];
                 int[] next = prompt;
                 for (int i = 0; i < count; i++) {
@@ -316,7 +316,7 @@ public final class LanguageModel implements AutoCloseable {
             throw new BadInput("rows of " + batch.length() + " tokens: " + info.name() + " takes at most "
                     + architecture.context());
         }
-        return AttentionPlan.of(batch, architecture, precision);
+        return AttentionPlan.of(batch, architecture);
     }
 
     private Tensor embedded(TokenBatch batch, Pass pass) {

@@ -177,7 +177,10 @@ final class Transformer implements AutoCloseable {
         };
     }
 
-    /** Grouped-query attention: query head i reads key/value head i · g / h. */
+    /**
+     * Grouped-query attention: query head i reads key/value head i · g / h. In f32 whatever the weights are: with this build of
+     * libtorch, attention over 4 × 128 tokens takes 37 ms in bf16 and 2.4 ms in f32.
+     */
     private Tensor attend(int block, Tensor x, AttentionPlan plan, @Nullable KeyValueCache cache) {
         int h = architecture.heads();
         int g = architecture.kvHeads();
@@ -188,7 +191,7 @@ final class Transformer implements AutoCloseable {
         Tensor turned = rotate(joint.narrow(2, 0, h + g), plan.rotary()); // [s, l, h + g, e]
         Tensor query = turned.narrow(2, 0, h).transpose(1, 2); // [s, h, l, e]
         Tensor key = turned.narrow(2, h, g).transpose(1, 2); // [s, g, l, e]
-        Tensor value = joint.narrow(2, h + g, g).transpose(1, 2); // [s, g, l, e]
+        Tensor value = joint.narrow(2, h + g, g).transpose(1, 2).to(torch.ScalarType.Float); // [s, g, l, e]
         if (cache != null) {
             cache.append(block, key, value);
             key = cache.keys(block);
@@ -198,15 +201,14 @@ final class Transformer implements AutoCloseable {
         return torch.scaled_dot_product_attention(
                         query, key, value, mask, 0, plan.causal(), new DoubleOptional(), h != g)
                 .transpose(1, 2)
-                .reshape(s, l, (long) h * e);
+                .reshape(s, l, (long) h * e)
+                .to(precision.scalarType());
     }
 
-    /** Turns pairs of neighbouring columns, in f32. */
+    /** Turns pairs of neighbouring columns; the result is f32. */
     private Tensor rotate(Tensor heads, Tensor rotary) {
         Tensor pairs = heads.to(torch.ScalarType.Float).unflatten(3, architecture.headWidth() / 2, 2);
-        return torch.view_as_real(torch.view_as_complex(pairs).mul(rotary))
-                .flatten(3, 4)
-                .to(precision.scalarType());
+        return torch.view_as_real(torch.view_as_complex(pairs).mul(rotary)).flatten(3, 4);
     }
 
     /** silu(gate) ⊙ up of {@code [s, l, 2m]}. */
