@@ -23,7 +23,9 @@ final class Candidates {
     /** (p, latent) of each row's candidates; see {@link Keys}. */
     final long[][] keys;
 
-    final int[] hits = new int[CAPACITY];
+    /** Places of one run that passed the bar. */
+    final int[] hits = new int[TopKSearch.RUN];
+
     private final int[] size;
     private int k;
 

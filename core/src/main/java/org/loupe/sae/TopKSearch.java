@@ -26,7 +26,7 @@ public final class TopKSearch {
     private static final int PANELS = 4;
 
     /** Latents scanned against one bar; after them the bar is read again. */
-    private static final int RUN = 256;
+    static final int RUN = 256;
 
     private final Kernels kernels;
     private final Workers workers;
