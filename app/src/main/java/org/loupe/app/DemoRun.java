@@ -15,7 +15,6 @@ import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexConfig;
 import org.loupe.index.IndexInfo;
 import org.loupe.index.LatentProfile;
-import org.loupe.io.Provenance;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
 import org.loupe.sae.SaeFolder;
@@ -63,8 +62,8 @@ final class DemoRun {
                 LanguageModel model = ModelOption.load(terminal, DemoPlan.MODEL, Precision.F32, threads)) {
             try (ActivationStore rows = ActivationStore.open(store)) {
                 train(rows, times);
-                EvalReport report =
-                        evaluate(rows, new EvalStage.Causal(model, corpus, plan.evalTokens()), workers, times);
+                EvalReport report = evaluate(
+                        rows, new EvalStage.Causal(model, rows.info(), corpus, plan.evalTokens()), workers, times);
                 IndexInfo info = IndexStage.run(terminal, sae, rows, model, IndexConfig.DEFAULT, index, false, workers);
                 double seconds = info.seconds().values().stream()
                         .mapToDouble(Double::doubleValue)
@@ -88,8 +87,7 @@ final class DemoRun {
     }
 
     private void train(ActivationStore rows, DemoTimes times) {
-        Provenance provenance = rows.info().provenance();
-        TrainStage.Result result = TrainStage.run(terminal, sae, rows, plan.train(), provenance, provenance.hook());
+        TrainStage.Result result = TrainStage.run(terminal, sae, rows, plan.train());
         if (!result.complete()) {
             times.note(folder, "train", result.seconds(), result.tokens());
         }

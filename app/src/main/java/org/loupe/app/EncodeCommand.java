@@ -2,7 +2,6 @@ package org.loupe.app;
 
 import java.nio.file.Path;
 import java.util.Arrays;
-import org.jspecify.annotations.Nullable;
 import org.loupe.activations.SafetensorsRows;
 import org.loupe.io.SafetensorsWriter;
 import org.loupe.sae.Activation;
@@ -25,11 +24,8 @@ final class EncodeCommand extends LoupeCommand {
     @Parameters(paramLabel = "SAE", description = "Folder of the SAE.")
     private Path sae = Path.of("");
 
-    @Option(names = "--data", paramLabel = "FILE", required = true, description = "Safetensors file with the rows.")
-    private Path data = Path.of("");
-
-    @Option(names = "--key", paramLabel = "NAME", description = "Tensor of --data (default: the only one).")
-    private @Nullable String key;
+    @Mixin
+    private DataOption data = new DataOption();
 
     @Option(names = "--out", paramLabel = "FILE", required = true, description = "Safetensors file to write.")
     private Path out = Path.of("");
@@ -43,7 +39,7 @@ final class EncodeCommand extends LoupeCommand {
     @Override
     void run(Terminal terminal) {
         SaeFolder.Loaded loaded = SaeFolder.load(sae);
-        try (SafetensorsRows rows = SafetensorsRows.open(data, key);
+        try (SafetensorsRows rows = data.open();
                 Workers workers = new Workers(threads.count())) {
             int m = loaded.sae().latents();
             if (dense) {

@@ -3,14 +3,15 @@ package org.loupe.app;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
+import org.loupe.activations.RowSource;
 import org.loupe.activations.SafetensorsRows;
 import org.loupe.eval.EvalReport;
 import org.loupe.eval.Evaluation;
 import org.loupe.io.BadInput;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
-import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -19,20 +20,24 @@ import picocli.CommandLine.Parameters;
 /** {@code loupe eval}. */
 @Command(
         name = "eval",
-        description = "Measure an SAE on the rows of a store and, with the model, what splicing it in does to the loss;"
+        description = "Measure an SAE on rows and, with a store and its model, what splicing it in does to the loss;"
                 + " baselines beside. Writes eval.json and report.html.",
-        footer = {"Example:", "  loupe eval runs/demo/sae --store runs/demo/store --model smollm2 --json"})
+        footer = {
+            "Example:",
+            "  loupe eval runs/demo/sae --store runs/demo/store --model smollm2 --json",
+            "  loupe eval runs/sae --data rows.safetensors --truth directions.safetensors"
+        })
 final class EvalCommand extends LoupeCommand {
     @Parameters(paramLabel = "SAE", description = "Folder of the SAE.")
     private Path sae = Path.of("");
 
-    @Option(names = "--store", paramLabel = "STORE", required = true, description = "Activation store.")
-    private Path store = Path.of("");
+    @ArgGroup(multiplicity = "1")
+    private RowsOption source = new RowsOption();
 
     @Option(
             names = "--model",
             paramLabel = "MODEL",
-            description = "The language model, for cross-entropy and KL (default: rows only).")
+            description = "The store's language model, for cross-entropy and KL (default: rows only).")
     private @Nullable String model;
 
     @Mixin
@@ -49,7 +54,7 @@ final class EvalCommand extends LoupeCommand {
             names = "--rows",
             paramLabel = "N",
             defaultValue = "262144",
-            description = "Rows of the store at most (default: ${DEFAULT-VALUE}).")
+            description = "Rows to measure on at most (default: ${DEFAULT-VALUE}).")
     private long rows;
 
     @Option(
@@ -72,32 +77,44 @@ final class EvalCommand extends LoupeCommand {
         if (rows < 1 || tokens < 1) {
             throw new BadInput("--rows is " + rows + " and --tokens is " + tokens + ", expected at least 1");
         }
-        try (ActivationStore opened = ActivationStore.open(store);
-                Workers workers = new Workers(threads.count());
-                LanguageModel language =
-                        model == null ? null : ModelOption.load(terminal, model, Precision.F32, threads.count())) {
-            Evaluation.Options options = Evaluation.Options.DEFAULT.withRows(rows);
-            EvalReport report = EvalStage.run(
-                    terminal,
-                    sae,
-                    opened,
-                    truth == null ? options : options.withTruth(directions(truth)),
-                    language == null ? null : new EvalStage.Causal(language, text.corpus(), tokens),
-                    out == null ? sae : out,
-                    workers);
-            if (json) {
-                terminal.json(report.toJson());
+        Evaluation.Options options = options();
+        try (RowSource opened = source.open();
+                Workers workers = new Workers(threads.count())) {
+            if (model == null) {
+                evaluate(terminal, opened, options, null, workers);
+            } else if (opened instanceof ActivationStore store) {
+                try (LanguageModel language = ModelOption.load(terminal, model, Precision.F32, threads.count())) {
+                    EvalStage.Causal causal = new EvalStage.Causal(language, store.info(), text.corpus(), tokens);
+                    evaluate(terminal, store, options, causal, workers);
+                }
             } else {
-                terminal.result(report.table());
+                throw new BadInput(opened.name() + ": rows of --data carry no tokens and do not say what text they are"
+                        + " of, so --model has nothing to run on; leave it out, or give a --store");
             }
         }
     }
 
-    private static Matrix directions(Path file) {
-        try (SafetensorsRows all = SafetensorsRows.open(file, null)) {
-            Matrix matrix = Matrix.zeros(SaeRows.count(all.rows(), all.width(), all.name()), all.width());
-            all.read(0, matrix.rows(), matrix, 0);
-            return matrix;
+    private Evaluation.Options options() {
+        Evaluation.Options options = Evaluation.Options.DEFAULT.withRows(rows);
+        if (truth == null) {
+            return options;
+        }
+        try (SafetensorsRows directions = SafetensorsRows.open(truth, null)) {
+            return options.withTruth(SaeRows.all(directions));
+        }
+    }
+
+    private void evaluate(
+            Terminal terminal,
+            RowSource opened,
+            Evaluation.Options options,
+            EvalStage.@Nullable Causal causal,
+            Workers workers) {
+        EvalReport report = EvalStage.run(terminal, sae, opened, options, causal, out == null ? sae : out, workers);
+        if (json) {
+            terminal.json(report.toJson());
+        } else {
+            terminal.result(report.table());
         }
     }
 }

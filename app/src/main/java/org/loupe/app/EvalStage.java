@@ -4,7 +4,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.loupe.activations.ActivationStore;
+import org.loupe.activations.RowSource;
+import org.loupe.activations.StoreInfo;
 import org.loupe.causal.CausalEvaluation;
 import org.loupe.causal.HeldOutText;
 import org.loupe.eval.EvalReport;
@@ -28,15 +29,16 @@ final class EvalStage {
     /**
      * The model's side of an evaluation.
      *
+     * @param store the rows' own, which says what text they do not come from
      * @param tokens of held-out text
      */
-    record Causal(LanguageModel model, Corpus corpus, long tokens) {}
+    record Causal(LanguageModel model, StoreInfo store, Corpus corpus, long tokens) {}
 
     /** @param causal null for the metrics on rows alone */
     static EvalReport run(
             Terminal terminal,
             Path sae,
-            ActivationStore store,
+            RowSource source,
             Evaluation.Options options,
             @Nullable Causal causal,
             Path out,
@@ -47,13 +49,13 @@ final class EvalStage {
         try (Progress progress = new Progress(terminal)) {
             Evaluation.Progress shown =
                     (stage, done, total) -> progress.at("eval: " + stage, unit(stage), done, total, "");
-            RowEvaluation rows = Evaluation.rows(loaded, store, options, workers, shown);
+            RowEvaluation rows = Evaluation.rows(loaded, source, options, workers, shown);
             report = rows.report();
             if (causal != null) {
                 List<TokenBatch> text =
-                        HeldOutText.batches(causal.model(), causal.corpus(), store.info(), causal.tokens());
+                        HeldOutText.batches(causal.model(), causal.corpus(), causal.store(), causal.tokens());
                 report = CausalEvaluation.run(
-                        rows, loaded, causal.model(), text, store.info().normLimit(), workers, shown);
+                        rows, loaded, causal.model(), text, causal.store().normLimit(), workers, shown);
             }
         }
         report.write(out.resolve(JSON));

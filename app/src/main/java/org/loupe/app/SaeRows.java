@@ -12,14 +12,14 @@ final class SaeRows {
 
     /** All rows of a tensor, refused unless they have the width that the SAE reads. */
     static Matrix forEncoding(SafetensorsRows rows, SaeFolder.Loaded loaded, Path sae) {
-        int width = loaded.sae().dIn();
-        if (rows.width() != width) {
-            throw new BadInput(
-                    rows.name() + " has rows of width " + rows.width() + ", but SAE " + sae + " reads width " + width);
-        }
-        int count = count(rows.rows(), width, rows.name());
-        Matrix all = Matrix.zeros(count, width);
-        rows.read(0, count, all, 0);
+        rows.requireMatches(loaded.sae().dIn(), loaded.info().provenance(), "SAE " + sae);
+        return all(rows);
+    }
+
+    /** All rows of a tensor. */
+    static Matrix all(SafetensorsRows rows) {
+        Matrix all = Matrix.zeros(count(rows.rows(), rows.width(), rows.name()), rows.width());
+        rows.read(0, all.rows(), all, 0);
         return all;
     }
 
@@ -27,7 +27,7 @@ final class SaeRows {
     static int count(long rows, int width, String name) {
         if (rows * width > Integer.MAX_VALUE - 8) {
             throw new BadInput(name + ": " + rows + " rows × " + width
-                    + " are more than one tensor in memory holds; cut" + " the file into several");
+                    + " are more than one tensor in memory holds; cut the file into several");
         }
         return (int) rows;
     }

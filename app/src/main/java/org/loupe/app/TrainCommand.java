@@ -4,9 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.loupe.activations.ActivationStore;
-import org.loupe.activations.SafetensorsRows;
-import org.loupe.io.Provenance;
+import org.loupe.activations.RowSource;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.TrainConfig;
 import org.loupe.train.TrainRun;
@@ -28,22 +26,7 @@ import picocli.CommandLine.Spec;
         })
 final class TrainCommand extends LoupeCommand {
     @ArgGroup(multiplicity = "1")
-    private Source source = new Source();
-
-    /** Where the rows come from. */
-    private static final class Source {
-        @Option(names = "--store", paramLabel = "STORE", description = "Activation store that harvest wrote.")
-        private @Nullable Path store;
-
-        @Option(
-                names = "--data",
-                paramLabel = "FILE",
-                description = "Safetensors file with a 2-D f32, bf16 or f16 tensor.")
-        private @Nullable Path data;
-    }
-
-    @Option(names = "--key", paramLabel = "NAME", description = "Tensor of --data (default: the only one).")
-    private @Nullable String key;
+    private RowsOption source = new RowsOption();
 
     @Option(names = "--config", paramLabel = "YAML", description = "Configuration file; --set goes over it.")
     private @Nullable Path config;
@@ -80,31 +63,14 @@ final class TrainCommand extends LoupeCommand {
             set.add("seed=" + seed);
         }
         TrainConfig read = ConfigReader.read(TrainConfig.DEFAULT, config, set);
-        if (source.store != null) {
-            try (ActivationStore store = ActivationStore.open(source.store)) {
-                Provenance provenance = store.info().provenance();
-                clearIfAsked();
-                print(terminal, TrainStage.run(terminal, out, store, read, provenance, provenance.hook()));
+        try (RowSource rows = source.open()) {
+            if (fresh) {
+                TrainRun.clear(out);
             }
-        } else if (source.data != null) {
-            try (SafetensorsRows rows = SafetensorsRows.open(source.data, key)) {
-                Provenance provenance =
-                        Provenance.here(String.valueOf(source.data.getFileName()), "", "", "", read.seed());
-                clearIfAsked();
-                print(terminal, TrainStage.run(terminal, out, rows, read, provenance, ""));
+            TrainStage.Result result = TrainStage.run(terminal, out, rows, read);
+            if (json) {
+                terminal.json(result.toJson());
             }
-        }
-    }
-
-    private void clearIfAsked() {
-        if (fresh) {
-            TrainRun.clear(out);
-        }
-    }
-
-    private void print(Terminal terminal, TrainStage.Result result) {
-        if (json) {
-            terminal.json(result.toJson());
         }
     }
 }

@@ -54,12 +54,12 @@ final class TrainStage {
     }
 
     /** Trains into a folder, goes on there, or says that it is complete. */
-    static Result run(
-            Terminal terminal, Path out, RowSource rows, TrainConfig config, Provenance provenance, String hook) {
+    static Result run(Terminal terminal, Path out, RowSource rows, TrainConfig config) {
+        Provenance provenance = rows.provenance();
         TrainStage stage;
         try (Progress progress = new Progress(terminal)) {
             stage = new TrainStage(terminal, progress);
-            TrainRun.train(out, rows, config, provenance, hook, hook, stage::on);
+            TrainRun.train(out, rows, config, provenance, provenance.hook(), provenance.hook(), stage::on);
         }
         return stage.finish(out, config);
     }

@@ -147,6 +147,18 @@ final class BadInputTest {
                 bad("no SAE", List.of("eval", at("absent"), "--store", at("store")), "absent"),
                 bad("no store", List.of("eval", at("sae"), "--store", at("absent")), "absent"),
                 bad("store of another width", List.of("eval", at("sae"), "--store", at("wide-store")), "9", "8"),
+                bad("rows to evaluate of another width", eval("wide.safetensors"), "wide.safetensors", "width 9", "8"),
+                bad("NaN in the rows to evaluate", eval("nan.safetensors"), "nan.safetensors", "row 17", "NaN"),
+                bad("no such tensor to evaluate", eval("rows.safetensors", "--key", "rwos"), "'rwos'", "'x'"),
+                bad("nothing to evaluate on", List.of("eval", at("sae")), "--store", "--data"),
+                bad("two things to evaluate on", eval("rows.safetensors", "--store", at("store")), "--store", "--data"),
+                bad("key of a store", List.of("eval", at("sae"), "--store", at("store"), "--key", "x"), "--data"),
+                bad("model without tokens", eval("rows.safetensors", "--model", "smollm2"), "--model", "--data"),
+                bad(
+                        "directions of another width",
+                        eval("rows.safetensors", "--truth", at("wide.safetensors")),
+                        "[512 × 9]"),
+                bad("no directions", eval("rows.safetensors", "--truth", at("absent")), "absent"),
                 bad("rows of another width", encode("sae", "wide.safetensors"), "width 9", "width 8"),
                 bad("NaN in the weights", encode("nan-sae", "rows.safetensors"), "W_enc", "NaN"),
                 bad("latent beyond the SAE", decode(), "latent 16", "0 to 15"),
@@ -231,6 +243,12 @@ final class BadInputTest {
 
     private List<Object> encode(String sae, String data, String... more) {
         List<Object> args = new ArrayList<>(List.of("encode", at(sae), "--data", at(data), "--out", at("out")));
+        args.addAll(List.of((Object[]) more));
+        return args;
+    }
+
+    private List<Object> eval(String data, String... more) {
+        List<Object> args = new ArrayList<>(List.of("eval", at("sae"), "--data", at(data)));
         args.addAll(List.of((Object[]) more));
         return args;
     }

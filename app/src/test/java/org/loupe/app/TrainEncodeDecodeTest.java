@@ -73,6 +73,10 @@ final class TrainEncodeDecodeTest {
         assertTrue(result.get("fvu").asDouble() < 0.5, first.out());
         byte[] weights = Files.readAllBytes(sae.resolve("sae_weights.safetensors"));
 
+        JsonNode made = Json.tree(sae.resolve("loupe.json"));
+        assertEquals("rows.safetensors", made.at("/provenance/model").asString());
+        assertEquals("", made.path("hookIn").asString());
+
         Cli second = train(sae);
         assertEquals(0, second.code(), second.err());
         assertTrue(Json.MAPPER.readTree(second.out()).get("complete").asBoolean());

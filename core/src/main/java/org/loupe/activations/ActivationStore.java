@@ -10,6 +10,7 @@ import java.util.List;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.io.Json;
+import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
 import org.loupe.tensor.Matrix;
 
@@ -21,7 +22,7 @@ import org.loupe.tensor.Matrix;
  * Opening checks that every shard is there with the rows and width that {@code store.json} says; {@link #verify} reads all
  * bytes and compares checksums. A NaN or infinity is refused when read.
  */
-public final class ActivationStore implements RowSource, AutoCloseable {
+public final class ActivationStore implements RowSource {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Path folder;
@@ -124,6 +125,11 @@ public final class ActivationStore implements RowSource, AutoCloseable {
     @Override
     public String name() {
         return folder.toString();
+    }
+
+    @Override
+    public Provenance provenance() {
+        return info.provenance();
     }
 
     @Override

@@ -6,11 +6,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
+import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
 import org.loupe.tensor.Matrix;
 
 /** The rows of a 2-D F32, BF16 or F16 tensor of a safetensors file, memory-mapped. A NaN or infinity is refused when read. */
-public final class SafetensorsRows implements RowSource, AutoCloseable {
+public final class SafetensorsRows implements RowSource {
     private final Safetensors file;
     private final Safetensors.Entry entry;
     private final int width;
@@ -85,6 +86,12 @@ public final class SafetensorsRows implements RowSource, AutoCloseable {
     @Override
     public String name() {
         return name;
+    }
+
+    /** All that is known is the name of the file. */
+    @Override
+    public Provenance provenance() {
+        return Provenance.here(String.valueOf(file.file().getFileName()), "", "", "", 0);
     }
 
     @Override

@@ -1,12 +1,10 @@
 package org.loupe.activations;
 
-import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
 
@@ -83,41 +81,5 @@ public record StoreInfo(
         if (name.isEmpty() || name.equals("..") || name.contains("/") || name.contains("\\") || name.indexOf(0) >= 0) {
             throw new IllegalArgumentException("'" + name + "' is not the name of a file in the store's folder");
         }
-    }
-
-    /**
-     * Refuses a store made for another model, hook point or width than the one wanted, naming both. An empty hash or hook
-     * point means unknown and is not compared.
-     *
-     * @param store where this store is, for the message
-     * @param wantedWidth the width that the consumer reads
-     * @param wanted provenance of the consumer
-     * @param consumer what the consumer is, for the message: {@code "SAE out/sae"}
-     */
-    public void requireMatches(Path store, int wantedWidth, Provenance wanted, String consumer) {
-        if (differ(provenance.modelSha256(), wanted.modelSha256())) {
-            throw BadInput.in(
-                    store,
-                    "holds activations of model " + named(provenance) + ", but " + consumer + " is made for "
-                            + named(wanted));
-        }
-        if (differ(provenance.hook(), wanted.hook())) {
-            throw BadInput.in(
-                    store,
-                    "holds activations of " + provenance.hook() + ", but " + consumer + " is made for "
-                            + wanted.hook());
-        }
-        if (width != wantedWidth) {
-            throw BadInput.in(
-                    store, "holds rows of width " + width + ", but " + consumer + " reads width " + wantedWidth);
-        }
-    }
-
-    private static boolean differ(String here, String there) {
-        return !here.isEmpty() && !there.isEmpty() && !here.equals(there);
-    }
-
-    private static String named(Provenance p) {
-        return "'" + p.model() + "' (sha256 " + p.modelSha256() + ")";
     }
 }

@@ -37,15 +37,16 @@ public record EvalReport(
     public record Subject(String activation, String hook, int width, int latents, int coefficients) {}
 
     /**
-     * On how much.
+     * On what, and how much of it.
      *
+     * @param source the rows: folder of a store, or file and tensor
      * @param rows rows behind every figure on rows: the window in which dead latents never fired
      * @param available rows of the source
      * @param tokens predicted tokens behind the cross-entropies and KL; 0 without a model
      * @param sequences rows of tokens that they stand in
      * @param heldOutRows rows of the held-out text that were replaced
      */
-    public record Window(long rows, long available, long tokens, long sequences, long heldOutRows) {}
+    public record Window(String source, long rows, long available, long tokens, long sequences, long heldOutRows) {}
 
     /** How often latents fire, and how strongly. */
     public record Histograms(Histogram density, Histogram activations) {}

@@ -1,11 +1,8 @@
 package org.loupe.eval;
 
-import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
-import org.loupe.activations.ActivationStore;
 import org.loupe.activations.Finite;
 import org.loupe.activations.RowSource;
-import org.loupe.activations.SafetensorsRows;
 import org.loupe.io.BadInput;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
@@ -44,15 +41,6 @@ public final class Evaluation {
 
         public Options withTruth(Matrix directions) {
             return new Options(rows, batch, directions);
-        }
-    }
-
-    /** Reads the true directions for {@link Options#withTruth}: the only 2-D tensor of floats of a safetensors file. */
-    public static Matrix directions(Path safetensors) {
-        try (SafetensorsRows rows = SafetensorsRows.open(safetensors, null)) {
-            Matrix all = Matrix.zeros(Math.toIntExact(rows.rows()), rows.width());
-            rows.read(0, all.rows(), all, 0);
-            return all;
         }
     }
 
@@ -109,7 +97,7 @@ public final class Evaluation {
         EvalReport report = new EvalReport(
                 loaded.info().provenance(),
                 new EvalReport.Subject(describe(sae), loaded.info().hookIn(), sae.dIn(), sae.latents(), k),
-                new EvalReport.Window(reconstruction.rows(), rows.rows(), 0, 0, 0),
+                new EvalReport.Window(rows.name(), reconstruction.rows(), rows.rows(), 0, 0, 0),
                 scores,
                 Scores.NONE,
                 baselines.scores(),
@@ -121,21 +109,16 @@ public final class Evaluation {
         Sae sae = loaded.sae();
         if (!loaded.info().hookIn().equals(loaded.info().hookOut()) || sae.dIn() != sae.dOut()) {
             throw new BadInput("the SAE reads " + loaded.info().hookIn() + " and writes "
-                    + loaded.info().hookOut() + ": a transcoder needs rows of both, the store has one");
+                    + loaded.info().hookOut() + ": a transcoder needs rows of both, " + rows.name() + " has one");
         }
-        if (rows instanceof ActivationStore store) {
-            store.info().requireMatches(store.folder(), sae.dIn(), loaded.info().provenance(), "the SAE");
-        }
-        if (rows.width() != sae.dIn()) {
-            throw new BadInput(
-                    rows.name() + ": rows are " + rows.width() + " wide, but the SAE reads rows of " + sae.dIn());
-        }
+        rows.requireMatches(sae.dIn(), loaded.info().provenance(), "the SAE");
         if (rows.rows() == 0) {
             throw new BadInput(rows.name() + ": no rows to evaluate");
         }
-        if (options.truth() != null && options.truth().cols() != sae.dOut()) {
-            throw new BadInput("the true directions are " + options.truth().cols()
-                    + " wide, but the decoder's rows are " + sae.dOut());
+        Matrix truth = options.truth();
+        if (truth != null && (truth.rows() == 0 || truth.cols() != sae.dOut())) {
+            throw new BadInput("the true directions are [" + truth.rows() + " × " + truth.cols()
+                    + "], expected at least one, as wide as the decoder's rows: " + sae.dOut());
         }
     }
 

@@ -164,7 +164,7 @@ public final class ReportPage {
         fact("Model", from.model());
         fact("Model sha256", from.modelSha256());
         fact("Training text", from.text());
-        fact("Seed", String.valueOf(from.seed()));
+        fact("Seed of its order", from.text().isEmpty() ? "" : String.valueOf(from.seed()));
         fact("Loupe", from.loupe());
         from.machine().forEach((name, value) -> fact("Machine, " + name, value));
         out.append("</dl>\n");

@@ -46,7 +46,11 @@ final class ReportTable {
                         ? ""
                         : " of " + report.provenance().model()));
         lines.add(String.format(
-                Locale.ROOT, "%,d of %,d rows (the window for dead latents)", window.rows(), window.available()));
+                Locale.ROOT,
+                "%s, %,d of %,d rows (the window for dead latents)",
+                window.source(),
+                window.rows(),
+                window.available()));
         if (window.tokens() > 0) {
             lines.add(String.format(
                     Locale.ROOT,
@@ -54,6 +58,8 @@ final class ReportTable {
                     window.tokens(),
                     window.sequences(),
                     window.heldOutRows()));
+        } else {
+            lines.add("no model: cross-entropy and KL are not measured");
         }
         return lines;
     }

@@ -11,7 +11,7 @@ import java.util.TreeMap;
  * @param modelSha256 hash of its weights file; empty where there is none
  * @param text the text source
  * @param hook hook point of the rows, in TransformerLens' names; empty for rows of unknown origin
- * @param seed the run's seed
+ * @param seed of the text's order; 0 where there is none
  * @param loupe version of Loupe
  * @param machine JDK, operating system and processor: floating-point results may differ across them
  */

@@ -120,20 +120,23 @@ class ActivationStoreTest {
 
     @Test
     void aConsumerOfAnotherModelHookOrWidthIsRefusedWithBothNamed() {
-        StoreInfo info = TestStores.write(folder, ROWS, Dtype.F32, 23);
-        info.requireMatches(folder, 7, TestStores.PROVENANCE, "SAE a");
-        info.requireMatches(folder, 7, Provenance.here("", "", "", "", 1), "SAE of unknown origin");
-        assertRefused(
-                "rows of width 7, but SAE a reads width 8",
-                () -> info.requireMatches(folder, 8, TestStores.PROVENANCE, "SAE a"));
-        assertRefused(
-                "activations of blocks.1.hook_resid_post, but SAE a is made for blocks.2.hook_mlp_out",
-                () -> info.requireMatches(
-                        folder, 7, Provenance.here("toy", "00ff", "", "blocks.2.hook_mlp_out", 1), "SAE a"));
-        assertRefused(
-                "'toy' (sha256 00ff), but SAE a is made for 'big' (sha256 11)",
-                () -> info.requireMatches(
-                        folder, 7, Provenance.here("big", "11", "", "blocks.1.hook_resid_post", 1), "SAE a"));
+        TestStores.write(folder, ROWS, Dtype.F32, 23);
+        try (ActivationStore store = ActivationStore.open(folder)) {
+            assertEquals(TestStores.PROVENANCE, store.provenance());
+            store.requireMatches(7, TestStores.PROVENANCE, "SAE a");
+            store.requireMatches(7, Provenance.here("", "", "", "", 1), "SAE of unknown origin");
+            assertRefused(
+                    folder + ": holds rows of width 7, but SAE a reads width 8",
+                    () -> store.requireMatches(8, TestStores.PROVENANCE, "SAE a"));
+            assertRefused(
+                    "activations of blocks.1.hook_resid_post, but SAE a is made for blocks.2.hook_mlp_out",
+                    () -> store.requireMatches(
+                            7, Provenance.here("toy", "00ff", "", "blocks.2.hook_mlp_out", 1), "SAE a"));
+            assertRefused(
+                    "'toy' (sha256 00ff), but SAE a is made for 'big' (sha256 11)",
+                    () -> store.requireMatches(
+                            7, Provenance.here("big", "11", "", "blocks.1.hook_resid_post", 1), "SAE a"));
+        }
     }
 
     static void assertRefused(String expected, org.junit.jupiter.api.function.Executable what) {

@@ -50,7 +50,7 @@ class EvalReportTest {
         return new EvalReport(
                 Provenance.here("toy", "", "made up", "blocks.0.hook_resid_post", 1),
                 new EvalReport.Subject("TopK, k = 32", "blocks.0.hook_resid_post", 576, 4096, 32),
-                new EvalReport.Window(1000, 200_000, 700, 10, 800),
+                new EvalReport.Window("the/store", 1000, 200_000, 700, 10, 800),
                 scores,
                 fvu(0.2),
                 baselines,
@@ -117,7 +117,7 @@ class EvalReportTest {
             assertTrue(end == fvu.length() || fvu.charAt(end) == ' ', table);
         }
         assertTrue(table.contains("nats/token"), table);
-        assertTrue(table.contains("1,000 of 200,000 rows"), table);
+        assertTrue(table.contains("the/store, 1,000 of 200,000 rows"), table);
     }
 
     @Test

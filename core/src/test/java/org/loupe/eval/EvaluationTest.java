@@ -1,6 +1,5 @@
 package org.loupe.eval;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -14,6 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.MatrixRows;
+import org.loupe.activations.RowSource;
+import org.loupe.activations.SafetensorsRows;
 import org.loupe.activations.TestStores;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
@@ -31,8 +32,11 @@ class EvaluationTest {
     private static final int K = 3;
 
     private static SaeFolder.Loaded loaded(Sae sae, String in, String out) {
-        Provenance provenance = Provenance.here("toy", "", "made up", in, 1);
-        return new SaeFolder.Loaded(sae, new SaeInfo(provenance, in, out, Map.of(), Map.of()));
+        return new SaeFolder.Loaded(sae, new SaeInfo(provenance("", in), in, out, Map.of(), Map.of()));
+    }
+
+    private static Provenance provenance(String sha256, String hook) {
+        return Provenance.here("toy", sha256, "made up", hook, 1);
     }
 
     private static Sae sae(int latents, int width, int k) {
@@ -195,7 +199,7 @@ class EvaluationTest {
         try (Workers workers = new Workers(1)) {
             EvalReport report = Evaluation.rows(
                             loaded(sae(LATENTS, WIDTH, K), "", ""),
-                            new org.loupe.activations.RowSource() {
+                            new RowSource() {
                                 @Override
                                 public long rows() {
                                     return rows.rows();
@@ -216,7 +220,7 @@ class EvaluationTest {
                             workers,
                             (stage, done, total) -> told.add(stage + ' ' + done + '/' + total))
                     .report();
-            assertEquals(new EvalReport.Window(300, 1000, 0, 0, 0), report.window());
+            assertEquals(new EvalReport.Window("rows in memory", 300, 1000, 0, 0, 0), report.window());
         }
         assertEquals(List.of(0L, 300L, 600L), starts.subList(0, 3));
         assertEquals("rows 100/300", told.getFirst());
@@ -232,23 +236,71 @@ class EvaluationTest {
                 evaluate(sae(LATENTS, WIDTH, K), x, all, 1).report().window().rows());
     }
 
+    /** The same rows in memory, as a tensor of a file and as a store have the same figures, and the report names each. */
     @Test
-    void trueDirectionsAreReadFromASafetensorsFile(@TempDir Path folder) {
-        Matrix directions = random(5, WIDTH, 16);
-        new SafetensorsWriter().f32("dict", directions).write(folder.resolve("dict.safetensors"));
-        assertArrayEquals(
-                directions.data(),
-                Evaluation.directions(folder.resolve("dict.safetensors")).data());
+    void theFiguresAreTheRowsWhereverTheyLie(@TempDir Path folder) {
+        Matrix x = random(50, WIDTH, 17);
+        Path file = folder.resolve("rows.safetensors");
+        new SafetensorsWriter().f32("other", random(9, WIDTH, 18)).f32("x", x).write(file);
+        TestStores.write(folder.resolve("store"), x, Dtype.F32, 20, 30);
+        Sae sae = sae(LATENTS, WIDTH, K);
+        EvalReport inMemory = evaluate(sae, x, Evaluation.Options.DEFAULT, 1).report();
+        try (RowSource tensor = SafetensorsRows.open(file, "x");
+                RowSource store = ActivationStore.open(folder.resolve("store"))) {
+            for (RowSource rows : List.of(tensor, store)) {
+                EvalReport report = evaluate(madeFor("blocks.1.hook_resid_post", "00ff", sae), rows);
+                assertEquals(inMemory.scores(), report.scores());
+                assertEquals(inMemory.baselines(), report.baselines());
+                assertEquals(new EvalReport.Window(rows.name(), 50, 50, 0, 0, 0), report.window());
+                assertTrue(report.table().contains(rows.name() + ", 50 of 50 rows"), report.table());
+                assertTrue(report.table().contains("no model: cross-entropy and KL are not measured"), report.table());
+            }
+            assertTrue(
+                    tensor.name().contains("rows.safetensors") && tensor.name().contains("'x'"), tensor.name());
+        }
+    }
+
+    @Test
+    void aTensorOfAnotherWidthOrWithNanIsNamed(@TempDir Path folder) {
+        Matrix x = random(50, WIDTH, 19);
+        x.data()[x.offset(33) + 4] = Float.NaN;
+        Path file = folder.resolve("rows.safetensors");
+        new SafetensorsWriter().f32("nan", x).f32("wide", random(5, 9, 1)).write(file);
+        SaeFolder.Loaded loaded = madeFor("", "", sae(LATENTS, WIDTH, K));
+        try (RowSource wide = SafetensorsRows.open(file, "wide");
+                RowSource nan = SafetensorsRows.open(file, "nan")) {
+            assertEquals(
+                    file + ": tensor 'wide': holds rows of width 9, but the SAE reads width 12",
+                    Refused.message(() -> evaluate(loaded, wide)));
+            assertEquals(
+                    file + ": tensor 'nan': row 33, column 4 is NaN, expected a finite number",
+                    Refused.message(() -> evaluate(loaded, nan)));
+        }
+    }
+
+    private static SaeFolder.Loaded madeFor(String hook, String sha256, Sae sae) {
+        return new SaeFolder.Loaded(sae, new SaeInfo(provenance(sha256, hook), hook, hook, Map.of(), Map.of()));
+    }
+
+    private static EvalReport evaluate(SaeFolder.Loaded loaded, RowSource rows) {
+        try (Workers workers = new Workers(1)) {
+            return Evaluation.rows(loaded, rows, Evaluation.Options.DEFAULT, workers, Evaluation.Progress.NONE)
+                    .report();
+        }
     }
 
     @Test
     void whatDoesNotFitIsRefusedWithBothValues() {
         Sae sae = sae(LATENTS, WIDTH, K);
         String width = Refused.message(() -> evaluate(sae, random(5, 9, 1), Evaluation.Options.DEFAULT, 1));
-        assertTrue(width.contains("9 wide") && width.contains("rows of 12"), width);
+        assertTrue(width.contains("width 9") && width.contains("width 12"), width);
+        assertTrue(width.contains("rows in memory"), width);
+        String none = Refused.message(() ->
+                evaluate(sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(Matrix.zeros(0, WIDTH)), 1));
+        assertTrue(none.contains("[0 × 12]") && none.contains("at least one"), none);
         String truth = Refused.message(
                 () -> evaluate(sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(random(3, 4, 1)), 1));
-        assertTrue(truth.contains("4 wide") && truth.contains("12"), truth);
+        assertTrue(truth.contains("[3 × 4]") && truth.contains("12"), truth);
         Refused.message(() -> evaluate(sae, Matrix.zeros(0, WIDTH), Evaluation.Options.DEFAULT, 1));
         try (Workers workers = new Workers(1)) {
             String hooks = Refused.message(() -> Evaluation.rows(
@@ -274,16 +326,8 @@ class EvaluationTest {
     }
 
     private static String refusal(Path folder, String hook, String sha256, int width) {
-        Provenance provenance = Provenance.here("toy", sha256, "made up", hook, 1);
-        SaeInfo info = new SaeInfo(provenance, hook, hook, Map.of(), Map.of());
-        try (ActivationStore store = ActivationStore.open(folder);
-                Workers workers = new Workers(1)) {
-            return Refused.message(() -> Evaluation.rows(
-                    new SaeFolder.Loaded(sae(LATENTS, width, K), info),
-                    store,
-                    Evaluation.Options.DEFAULT,
-                    workers,
-                    Evaluation.Progress.NONE));
+        try (ActivationStore store = ActivationStore.open(folder)) {
+            return Refused.message(() -> evaluate(madeFor(hook, sha256, sae(LATENTS, width, K)), store));
         }
     }
 

@@ -102,7 +102,12 @@ public final class CausalEvaluation {
                 report.provenance(),
                 report.sae(),
                 new EvalReport.Window(
-                        window.rows(), window.available(), result.tokens(), result.sequences(), result.replacedRows()),
+                        window.source(),
+                        window.rows(),
+                        window.available(),
+                        result.tokens(),
+                        result.sequences(),
+                        result.replacedRows()),
                 report.scores().with(effects),
                 unseen,
                 baselines,

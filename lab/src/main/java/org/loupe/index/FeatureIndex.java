@@ -52,9 +52,7 @@ public final class FeatureIndex implements AutoCloseable {
             Path out,
             Workers workers,
             Consumer<IndexEvent> listener) {
-        store.info()
-                .requireMatches(
-                        store.folder(), loaded.sae().dIn(), loaded.info().provenance(), "the SAE");
+        store.requireMatches(loaded.sae().dIn(), loaded.info().provenance(), "the SAE");
         return new IndexBuild(loaded, store, vocabulary, config, workers, listener).run(out);
     }
 
