@@ -16,6 +16,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.activations.ActivationStore;
 import org.loupe.eval.Baselines;
 import org.loupe.eval.EvalReport;
@@ -31,6 +33,7 @@ import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.ModelFiles;
 import org.loupe.lm.Precision;
 import org.loupe.lm.TokenBatch;
 import org.loupe.lm.ToyModel;
@@ -98,8 +101,12 @@ class CausalEvaluationTest {
     }
 
     private static EvalReport evaluate(Sae sae) {
-        SaeFolder.Loaded loaded =
-                new SaeFolder.Loaded(sae, info(HOOK.toString(), model.info().sha256()));
+        return evaluate(sae, model, store);
+    }
+
+    private static EvalReport evaluate(Sae sae, LanguageModel model, ActivationStore store) {
+        SaeFolder.Loaded loaded = new SaeFolder.Loaded(
+                sae, info(store.info().provenance().hook(), model.info().sha256()));
         RowEvaluation rows = Evaluation.rows(loaded, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
         List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store.info(), 200);
         return CausalEvaluation.run(rows, loaded, model, text, store.info().normLimit(), workers, Progress.NONE);
@@ -161,6 +168,33 @@ class CausalEvaluationTest {
         assertEquals(report.value(Metric.CE_CLEAN), pca.value(Metric.CE_SPLICED), 1e-4);
         assertTrue(report.window().tokens() > 100 && report.window().sequences() > 3, report.window() + "");
         assertTrue(report.table().contains("held-out text"));
+    }
+
+    /** The same model in bf16: what loses nothing changes nothing, and what loses much does the damage that it does in f32. */
+    @ParameterizedTest
+    @ValueSource(strings = {"blocks.1.hook_resid_post", "blocks.1.hook_mlp_out"})
+    void aModelInBf16IsSplicedLikeOneInF32(String hook, @TempDir Path stores) {
+        Sae same = axes(WIDTH, 1, new float[WIDTH]);
+        Sae half = axes(WIDTH, 0.5f, new float[WIDTH]);
+        HarvestConfig config = new HarvestConfig(HookPoint.parse(hook), 400, 32, 4, Dtype.BF16, 1000, false, 5);
+        Harvest.run(model, corpus("a"), config, stores.resolve("f32"), _ -> {});
+        try (LanguageModel bf16 = LanguageModel.load(new ModelFiles("toy", folder.resolve("toy")), Precision.BF16, 2)) {
+            Harvest.run(bf16, corpus("a"), config, stores.resolve("bf16"), _ -> {});
+            try (ActivationStore bf16Rows = ActivationStore.open(stores.resolve("bf16"));
+                    ActivationStore f32Rows = ActivationStore.open(stores.resolve("f32"))) {
+                EvalReport nothing = evaluate(same, bf16, bf16Rows);
+                assertEquals(0, nothing.heldOut().value(Metric.FVU));
+                assertEquals(nothing.value(Metric.CE_CLEAN), nothing.value(Metric.CE_SPLICED), 1e-12);
+                assertEquals(0, nothing.value(Metric.KL), 1e-12);
+                assertEquals(1, nothing.value(Metric.TOP1_AGREEMENT));
+                EvalReport halved = evaluate(half, bf16, bf16Rows);
+                EvalReport expected = evaluate(half, model, f32Rows);
+                for (Metric metric : List.of(Metric.CE_CLEAN, Metric.CE_SPLICED, Metric.CE_MEAN, Metric.CE_ZERO)) {
+                    assertEquals(expected.value(metric), halved.value(metric), 0.01, metric.toString());
+                }
+                assertEquals(expected.value(Metric.KL), halved.value(Metric.KL), 0.02 * expected.value(Metric.KL));
+            }
+        }
     }
 
     @Test
