@@ -13,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Vector kernels against scalar ones, scalar ones against doubles, at odd sizes and offsets. */
-class KernelsTest {
+public class KernelsTest {
     private static final Kernels SCALAR = new ScalarKernels();
     private static final Kernels VECTOR = new VectorKernels();
     private static final double UNIT = 0x1p-24;
