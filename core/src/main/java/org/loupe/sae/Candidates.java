@@ -20,13 +20,21 @@ final class Candidates {
     /** B of each row: |p − r| is at most this. */
     final float[] bound;
 
-    /** (p, latent) of each row's candidates; see {@link Keys}. */
+    /** What each row's product is to be multiplied by. */
+    final float[] factor;
+
+    /** (p, latent) of each row's candidates, by latent; see {@link Keys}. */
     final long[][] keys;
+
+    /** The least key among each row's k largest p at the last {@link #shrink}. */
+    final long[] least;
 
     /** Places of one run that passed the bar. */
     final int[] hits = new int[TopKSearch.RUN];
 
     private final int[] size;
+    private long[] selection = new long[CAPACITY];
+    private long[] exact = new long[CAPACITY];
     private int k;
 
     Candidates(int rows, int depth, Kernels kernels) {
@@ -34,7 +42,9 @@ final class Candidates {
         tile = new float[kernels.tileRows() * kernels.tileCols()];
         bar = new float[rows];
         bound = new float[rows];
+        factor = new float[rows];
         keys = new long[rows][CAPACITY];
+        least = new long[rows];
         size = new int[rows];
     }
 
@@ -79,23 +89,44 @@ final class Candidates {
         keys[row][size[row]++] = Keys.of(p, latent);
     }
 
-    /** Raises the bar to (k-th largest p) − 2B, drops what is below, moves the k largest p to the front; how many are left. */
+    /** Memory for n keys. */
+    long[] exact(int n) {
+        if (exact.length < n) {
+            exact = new long[2 * n];
+        }
+        return exact;
+    }
+
+    /** Raises the bar to (k-th largest p) − 2B and drops what is below it; how many are left. */
     int shrink(int row) {
         long[] all = keys[row];
         int n = size[row];
+        least[row] = leastOfLargest(all, n, k);
         if (n <= k) {
             return n;
         }
-        Keys.selectLargest(all, n, k);
         // The bar excludes, so it lies one step below the least value that has to stay.
-        bar[row] = Math.max(bar[row], Math.nextDown(Keys.value(all[k - 1]) - 2 * bound[row]));
-        int kept = k;
-        for (int i = k; i < n; i++) {
+        bar[row] = Math.max(bar[row], Math.nextDown(Keys.value(least[row]) - 2 * bound[row]));
+        int kept = 0;
+        for (int i = 0; i < n; i++) {
             if (Keys.value(all[i]) > bar[row]) {
                 all[kept++] = all[i];
             }
         }
         size[row] = kept;
         return kept;
+    }
+
+    /** The least of the k largest of the first n keys, or less than any key where there are no more than k; moves nothing. */
+    long leastOfLargest(long[] all, int n, int k) {
+        if (n <= k) {
+            return Long.MIN_VALUE;
+        }
+        if (selection.length < n) {
+            selection = new long[all.length];
+        }
+        System.arraycopy(all, 0, selection, 0, n);
+        Keys.selectLargest(selection, n, k);
+        return selection[k - 1];
     }
 }

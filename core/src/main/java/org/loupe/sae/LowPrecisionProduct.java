@@ -7,30 +7,39 @@ import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
- * A product of rows with an encoder whose inputs are rounded to a short format and whose sums are f32: fast enough to propose
- * candidates, with a known bound on its error. Core has no native code, so implementations are found at run time.
+ * A product of rows with an encoder in short numbers: fast enough to propose candidates, with a known bound on its error. Core has
+ * no native code, so implementations are found at run time.
  *
- * <p>After {@link #weights}, each worker fills its own {@link #input} and multiplies it with slice after
- * slice of the latents.
+ * <p>After {@link #weights}, each worker rounds rows with {@link #rows} and multiplies them with slice after slice of the latents.
  */
 public interface LowPrecisionProduct extends AutoCloseable {
-    /** Rows of one input. */
+    /** Rows multiplied at a time. */
     int rows();
 
     /** Latents of one slice; the last slice has what is left. */
     int sliceLatents();
 
-    /** Rounding a number x of the input or the weights moves it by at most this times |x|. */
-    float unitError();
-
     /** One line for people. */
     String describe();
 
-    /** Rounds the encoder [latents × d]; holds until the next call. Called by no worker, uses all of them. */
-    void weights(Matrix w, Workers workers);
+    /**
+     * Rounds the encoder; holds until the next call. Called by no worker, uses all of them.
+     *
+     * @param w [latents × d]
+     * @param norm at least the largest |w_j|
+     * @param x [rows × d], the rows to come: a product may choose its scales by them
+     */
+    void weights(Matrix w, float norm, Matrix x, Workers workers);
 
-    /** The worker's input, [rows × d] bf16, which the caller rounds to nearest even. */
-    MemorySegment input(int worker);
+    /**
+     * Rounds rows [from, to) of x into the worker's input. With v(i, j) what {@link #multiply} then gives,
+     * |factor[i] v(i, j) − ⟨x_i, w_j⟩| ≤ error[i] for all latents j, the rounding of sums in f32 left aside
+     * ({@link RoundingBound#exactInputs} covers it).
+     *
+     * @param factor [≥ to − from], overwritten
+     * @param error [≥ to − from], overwritten
+     */
+    void rows(int worker, Matrix x, int from, int to, float[] factor, float[] error);
 
     /** [rows × latents of the slice] f32, valid until the worker's next call. */
     MemorySegment multiply(int worker, int slice);
@@ -40,8 +49,12 @@ public interface LowPrecisionProduct extends AutoCloseable {
 
     /** Opens products; found with {@link ServiceLoader}. */
     interface Provider {
-        /** A product for this shape, or why this machine has none. */
-        Offer open(int latents, int d, int workers);
+        /**
+         * A product for this shape, or why this machine has none.
+         *
+         * @param numbers asked for, or empty for the fastest that the processor has
+         */
+        Offer open(Optional<Numbers> numbers, int latents, int d, int workers);
     }
 
     /**
@@ -59,11 +72,19 @@ public interface LowPrecisionProduct extends AutoCloseable {
         }
     }
 
+    /** The short numbers of a product. */
+    enum Numbers {
+        /** 8 significant bits. The bound on the error always holds. */
+        BF16,
+        /** Whole numbers to 127, rotated and dithered. The bound fails for a pair with a chance below 10⁻¹⁷. */
+        INT8
+    }
+
     /** The first product that a provider on the class path offers, or all the reasons why there is none. */
-    static Offer find(int latents, int d, int workers) {
+    static Offer find(Optional<Numbers> numbers, int latents, int d, int workers) {
         StringBuilder reasons = new StringBuilder();
         for (Provider provider : ServiceLoader.load(Provider.class)) {
-            Offer offer = provider.open(latents, d, workers);
+            Offer offer = provider.open(numbers, latents, d, workers);
             if (offer.product().isPresent()) {
                 return offer;
             }

@@ -5,13 +5,13 @@ import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
- * How far a proposed value p(j) = ⟨x̂, ŵ_j⟩ + b_j can lie from the exact f32 evaluation r(j) of ⟨x, w_j⟩ + b_j, for all latents of an
+ * How far a proposed value p(j) of ⟨x, w_j⟩ + b_j can lie from the exact f32 evaluation r(j) of ⟨x, w_j⟩ + b_j, for all latents of an
  * encoder at once.
  *
  * <p>Each f32 evaluation, in any order of summation with d products, is within (d + 2) u (|x||w| + |b|) of the true value to
  * first order, u = 2⁻²⁴ (Higham 2002, Accuracy and Stability of Numerical Algorithms, §3.1, with Cauchy–Schwarz); 2 (d + 16) u
- * covers both with room for the rounding of the norms. Rounded inputs add |⟨x, w⟩ − ⟨x̂, ŵ⟩| = |⟨x − x̂, w⟩ + ⟨x̂, w − ŵ⟩| ≤ |x − x̂||w| +
- * |x̂||w − ŵ|, with |w − ŵ| ≤ unitError |w|.
+ * covers both with room for the rounding of the norms. A product in short numbers adds an error of its own
+ * ({@link LowPrecisionProduct#rows}).
  *
  * @param norm the largest |w_j|
  * @param bias the largest |b_j|
@@ -50,17 +50,5 @@ record RoundingBound(float norm, float bias) {
     /** The bound for a row of norm |x| whose product is f32. */
     float exactInputs(float rowNorm, int d) {
         return 2 * (d + 16) * UNIT * (rowNorm * norm * ROOM + bias);
-    }
-
-    /**
-     * The bound for a row whose product has rounded inputs.
-     *
-     * @param residual |x − x̂|
-     * @param unitError of the weights' rounding
-     */
-    float roundedInputs(float rowNorm, float residual, float unitError, int d) {
-        return exactInputs(rowNorm + residual, d)
-                + ROOM * norm * (residual + unitError * (rowNorm + residual))
-                + Float.MIN_NORMAL * d;
     }
 }

@@ -2,10 +2,8 @@ package org.loupe.sae;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
-import org.loupe.tensor.BFloat16;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Keys;
 import org.loupe.tensor.Matrix;
@@ -63,7 +61,7 @@ public final class TopKSearch {
         out.resize(x.rows());
         RoundingBound bound = RoundingBound.of(kernels, workers, w, bias);
         if (product != null) {
-            product.weights(w, workers);
+            product.weights(w, bound.norm(), x, workers);
         }
         int group = product == null ? PANELS * kernels.tileCols() : product.rows();
         workers.forEach(x.rows(), group, (from, to, worker) -> {
@@ -89,7 +87,7 @@ public final class TopKSearch {
         int depth = x.cols();
         int cols = kernels.tileCols();
         for (int row = from; row < to; row++) {
-            mine.bound(row - from, bound.exactInputs(norm(x, row), depth));
+            mine.bound(row - from, known(bound.exactInputs(norm(x, row), depth), row));
         }
         mine.pack(x, from, to, cols);
         int panels = (to - from + cols - 1) / cols;
@@ -121,44 +119,36 @@ public final class TopKSearch {
             int to,
             int worker,
             Candidates mine) {
-        round(x, from, to, product, worker, bound, mine);
+        product.rows(worker, x, from, to, mine.factor, mine.bound);
+        for (int row = from; row < to; row++) {
+            float b = mine.bound[row - from] + bound.exactInputs(norm(x, row), x.cols());
+            mine.bound(row - from, known(b, row));
+        }
         int width = product.sliceLatents();
         for (int first = 0; first < bias.length; first += width) {
             int latents = Math.min(width, bias.length - first);
             MemorySegment values = product.multiply(worker, first / width);
             for (int row = 0; row < to - from; row++) {
+                float factor = mine.factor[row];
                 for (int run = 0; run < latents; run += RUN) {
                     long at = (long) row * latents + run;
                     int n = Math.min(RUN, latents - run);
-                    int hits = kernels.above(values, at, bias, first + run, mine.bar[row], n, mine.hits);
+                    int hits = kernels.above(values, at, factor, bias, first + run, mine.bar[row], n, mine.hits);
                     for (int h = 0; h < hits; h++) {
                         int latent = first + run + mine.hits[h];
-                        float p = values.get(ValueLayout.JAVA_FLOAT, (at + mine.hits[h]) * 4) + bias[latent];
-                        mine.offer(row, p, latent);
+                        float v = values.get(ValueLayout.JAVA_FLOAT, (at + mine.hits[h]) * 4);
+                        mine.offer(row, Math.fma(factor, v, bias[latent]), latent);
                     }
                 }
             }
         }
     }
 
-    /** Rounds the rows into the product's input, and bounds each row's error by the residual it really has. */
-    private void round(
-            Matrix x, int from, int to, LowPrecisionProduct product, int worker, RoundingBound bound, Candidates mine) {
-        int d = x.cols();
-        MemorySegment input = product.input(worker);
-        for (int row = from; row < to; row++) {
-            double residual = 0;
-            long at = (long) (row - from) * d * 2;
-            for (int c = 0; c < d; c++) {
-                float value = x.data()[row * d + c];
-                short rounded = BFloat16.fromFloat(value);
-                input.set(ValueLayout.JAVA_SHORT, at + c * 2L, rounded);
-                double lost = (double) value - BFloat16.toFloat(rounded);
-                residual += lost * lost;
-            }
-            mine.bound(
-                    row - from, bound.roundedInputs(norm(x, row), (float) Math.sqrt(residual), product.unitError(), d));
+    private static float known(float bound, int row) {
+        if (Float.isNaN(bound)) {
+            throw new BadInput("row " + row + " of the batch, or the encoder, holds NaN");
         }
+        return bound;
     }
 
     private float norm(Matrix x, int row) {
@@ -166,65 +156,61 @@ public final class TopKSearch {
         return (float) Math.sqrt(kernels.dot(x.data(), row * d, x.data(), row * d, d));
     }
 
-    /** Values the candidates of one row by r and writes its winners. */
+    /** Values the candidates of one row by r and writes its winners: first the k largest p, then what they leave possible. */
     private void settle(Matrix x, int row, Matrix w, float[] bias, Candidates mine, int slot, TopKRows out) {
         int n = mine.shrink(slot);
         long[] keys = mine.keys[slot];
-        float b = mine.bound[slot];
-        int sure = Math.min(n, out.k);
+        long sure = mine.least[slot];
+        float bound = mine.bound[slot];
         float least = Float.POSITIVE_INFINITY;
-        int valued = 0;
+        long[] exact = mine.exact(n);
         for (int i = 0; i < n; i++) {
-            float p = Keys.value(keys[i]);
-            if (i >= sure && p < least - b) {
-                continue;
+            if (keys[i] >= sure) {
+                exact[i] = value(x, row, w, bias, keys[i], bound);
+                least = Math.min(least, Keys.value(exact[i]));
             }
-            int latent = Keys.index(keys[i]);
-            float r = kernels.dot(x.data(), row * x.cols(), w.data(), latent * x.cols(), x.cols()) + bias[latent];
-            if (!Float.isFinite(r)) {
-                throw new BadInput(
-                        "row " + row + " of the batch, latent " + latent + ": the pre-activation is " + r
-                                + "; the row or the encoder is too large for f32 (in training: it has diverged, take a smaller lr)");
-            }
-            if (!(Math.abs(r - p) <= b)) {
-                throw new IllegalStateException("top-k certificate: row " + row + ", latent " + latent
-                        + ": the product gives " + p + ", f32 gives " + r + ", further apart than " + b);
-            }
-            if (i < sure) {
-                least = Math.min(least, r);
-            }
-            keys[valued++] = Keys.of(r, latent);
         }
-        write(keys, positive(keys, valued), row, out);
+        int positive = 0;
+        for (int i = 0; i < n; i++) {
+            if (keys[i] < sure) {
+                if (Keys.value(keys[i]) < least - bound) {
+                    continue;
+                }
+                exact[i] = value(x, row, w, bias, keys[i], bound);
+            }
+            if (Keys.value(exact[i]) > 0) {
+                exact[positive++] = exact[i];
+            }
+        }
+        write(exact, positive, mine.leastOfLargest(exact, positive, out.k), row, out);
     }
 
-    /** Moves the keys with a positive value to the front and returns their number. */
-    private static int positive(long[] keys, int n) {
-        int kept = 0;
-        for (int i = 0; i < n; i++) {
-            if (Keys.value(keys[i]) > 0) {
-                keys[kept++] = keys[i];
-            }
+    /** (r, latent) of a proposed key; asserts that p was within the bound of r. */
+    private long value(Matrix x, int row, Matrix w, float[] bias, long key, float bound) {
+        int latent = Keys.index(key);
+        float p = Keys.value(key);
+        float r = kernels.dot(x.data(), row * x.cols(), w.data(), latent * x.cols(), x.cols()) + bias[latent];
+        if (!Float.isFinite(r)) {
+            throw new BadInput(
+                    "row " + row + " of the batch, latent " + latent + ": the pre-activation is " + r
+                            + "; the row or the encoder is too large for f32 (in training: it has diverged, take a smaller lr)");
         }
-        return kept;
+        if (!(Math.abs(r - p) <= bound)) {
+            throw new IllegalStateException("top-k certificate: row " + row + ", latent " + latent
+                    + ": the product gives " + p + ", f32 gives " + r + ", further apart than " + bound);
+        }
+        return Keys.of(r, latent);
     }
 
-    /** Writes the k largest of the first n keys, by latent. */
-    private static void write(long[] keys, int n, int row, TopKRows out) {
-        int winners = Math.min(n, out.k);
-        if (winners > 0) {
-            Keys.selectLargest(keys, n, winners);
-        }
-        for (int i = 0; i < winners; i++) {
-            // Rotated so that the natural order is by latent and the value rides along.
-            keys[i] = (long) Keys.index(keys[i]) << 32 | (Float.floatToRawIntBits(Keys.value(keys[i])) & 0xFFFF_FFFFL);
-        }
-        Arrays.sort(keys, 0, winners);
+    /** Writes the keys that are at least the given one, in their order: by latent. */
+    private static void write(long[] keys, int n, long least, int row, TopKRows out) {
         int at = row * out.k;
-        for (int i = 0; i < winners; i++) {
-            out.index[at + i] = (int) (keys[i] >> 32);
-            out.value[at + i] = Float.intBitsToFloat((int) keys[i]);
+        for (int i = 0; i < n; i++) {
+            if (keys[i] >= least) {
+                out.index[at] = Keys.index(keys[i]);
+                out.value[at++] = Keys.value(keys[i]);
+            }
         }
-        out.count[row] = winners;
+        out.count[row] = at - row * out.k;
     }
 }

@@ -64,13 +64,35 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     int above(float[] tile, int tileAt, float bias, float[] bar, int barAt);
 
     /**
-     * The places i &lt; n with values[valuesAt+i] + bias[biasAt+i] &gt; bar, ascending.
+     * The places i &lt; n with factor · values[valuesAt+i] + bias[biasAt+i] &gt; bar, ascending; the sum is one fused operation.
      *
      * @param values f32 elements in native memory
      * @param found [≥ n], overwritten from the front
      * @return how many there are
      */
-    int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found);
+    int above(
+            MemorySegment values, long valuesAt, float factor, float[] bias, int biasAt, float bar, int n, int[] found);
+
+    /** maxᵢ |x[xAt+i]|, i &lt; n; 0 for n = 0. */
+    float maxAbs(float[] x, int xAt, int n);
+
+    /**
+     * Multiplies blocks of x by the Hadamard matrix H of that order, in place and not normalised: |Hx|² = block |x|². Each element
+     * passes through log₂ block roundings.
+     *
+     * @param n a multiple of block
+     * @param block a power of two, at least {@link #tileCols}
+     */
+    void rotate(float[] x, int xAt, int n, int block);
+
+    /**
+     * x[xAt+i] ← the whole number nearest to x[xAt+i] · factor + dither[i], ties to even; that number + shift is also written as a byte.
+     *
+     * @param n a multiple of {@link #tileCols}
+     * @param bytes overwritten in [bytesAt, bytesAt + n)
+     */
+    void quantise(
+            float[] x, int xAt, float factor, float[] dither, int n, int shift, MemorySegment bytes, long bytesAt);
 
     /**
      * Adam (Kingma &amp; Ba 2015, arXiv 1412.6980, algorithm 1) on n weights: with g = gradient · gradientScale, m ← m + (1−β₁)(g −

@@ -90,14 +90,56 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found) {
+    public int above(
+            MemorySegment values,
+            long valuesAt,
+            float factor,
+            float[] bias,
+            int biasAt,
+            float bar,
+            int n,
+            int[] found) {
         int count = 0;
         for (int i = 0; i < n; i++) {
-            if (values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i) + bias[biasAt + i] > bar) {
+            float value = values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i);
+            if (Math.fma(factor, value, bias[biasAt + i]) > bar) {
                 found[count++] = i;
             }
         }
         return count;
+    }
+
+    @Override
+    public float maxAbs(float[] x, int xAt, int n) {
+        float max = 0;
+        for (int i = 0; i < n; i++) {
+            max = Math.max(max, Math.abs(x[xAt + i]));
+        }
+        return max;
+    }
+
+    @Override
+    public void rotate(float[] x, int xAt, int n, int block) {
+        for (int half = 1; half < block; half *= 2) {
+            for (int i = 0; i < n; i++) {
+                if ((i & half) == 0) {
+                    float a = x[xAt + i];
+                    float b = x[xAt + i + half];
+                    x[xAt + i] = a + b;
+                    x[xAt + i + half] = a - b;
+                }
+            }
+        }
+    }
+
+    @Override
+    public void quantise(
+            float[] x, int xAt, float factor, float[] dither, int n, int shift, MemorySegment bytes, long bytesAt) {
+        for (int i = 0; i < n; i++) {
+            float q = (float) Math.rint(Math.fma(x[xAt + i], factor, dither[i]));
+            x[xAt + i] = q;
+            bytes.set(ValueLayout.JAVA_BYTE, bytesAt + i, (byte) ((int) q + shift));
+        }
     }
 
     @Override

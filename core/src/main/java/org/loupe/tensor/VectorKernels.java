@@ -3,8 +3,10 @@ package org.loupe.tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -26,6 +28,19 @@ public final class VectorKernels implements Kernels {
     private static final VectorShuffle<Float> BY_QUARTER = rotation(LANES / 4);
     private static final VectorShuffle<Float> BY_EIGHTH = rotation(LANES / 8);
     private static final VectorShuffle<Float> BY_SIXTEENTH = rotation(LANES / 16);
+
+    private static final VectorShuffle<Float> SWAP_1 = swap(1);
+    private static final VectorShuffle<Float> SWAP_2 = swap(2);
+    private static final VectorShuffle<Float> SWAP_4 = swap(4);
+    private static final VectorShuffle<Float> SWAP_8 = swap(8);
+    private static final FloatVector FLIP_1 = flip(1);
+    private static final FloatVector FLIP_2 = flip(2);
+    private static final FloatVector FLIP_4 = flip(4);
+    private static final FloatVector FLIP_8 = flip(8);
+
+    /** As many bytes as SPECIES has floats. */
+    private static final VectorSpecies<Byte> BYTES =
+            VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, 8 * LANES)));
 
     @Override
     public String describe() {
@@ -72,6 +87,20 @@ public final class VectorKernels implements Kernels {
             s = s.add(s.rearrange(BY_SIXTEENTH));
         }
         return s.lane(0);
+    }
+
+    /** The partners of one stage of {@link #rotate} inside a vector: lane i and lane i ^ half. */
+    private static VectorShuffle<Float> swap(int half) {
+        return VectorShuffle.fromOp(SPECIES, i -> (i ^ half) % LANES);
+    }
+
+    /** −1 in the lanes where that stage subtracts. */
+    private static FloatVector flip(int half) {
+        float[] signs = new float[LANES];
+        for (int i = 0; i < LANES; i++) {
+            signs[i] = (i & half) == 0 ? 1 : -1;
+        }
+        return FloatVector.fromArray(SPECIES, signs, 0);
     }
 
     private static VectorShuffle<Float> rotation(int by) {
@@ -215,13 +244,22 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public int above(MemorySegment values, long valuesAt, float[] bias, int biasAt, float bar, int n, int[] found) {
+    public int above(
+            MemorySegment values,
+            long valuesAt,
+            float factor,
+            float[] bias,
+            int biasAt,
+            float bar,
+            int n,
+            int[] found) {
+        FloatVector f = FloatVector.broadcast(SPECIES, factor);
         FloatVector line = FloatVector.broadcast(SPECIES, bar);
         int count = 0;
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             long hits = FloatVector.fromMemorySegment(SPECIES, values, (valuesAt + i) * 4, ByteOrder.nativeOrder())
-                    .add(FloatVector.fromArray(SPECIES, bias, biasAt + i))
+                    .fma(f, FloatVector.fromArray(SPECIES, bias, biasAt + i))
                     .compare(VectorOperators.GT, line)
                     .toLong();
             while (hits != 0) {
@@ -230,11 +268,68 @@ public final class VectorKernels implements Kernels {
             }
         }
         for (; i < n; i++) {
-            if (values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i) + bias[biasAt + i] > bar) {
+            float value = values.getAtIndex(ValueLayout.JAVA_FLOAT, valuesAt + i);
+            if (Math.fma(factor, value, bias[biasAt + i]) > bar) {
                 found[count++] = i;
             }
         }
         return count;
+    }
+
+    @Override
+    public float maxAbs(float[] x, int xAt, int n) {
+        FloatVector max = FloatVector.zero(SPECIES);
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            max = max.max(FloatVector.fromArray(SPECIES, x, xAt + i).abs());
+        }
+        float largest = max.reduceLanes(VectorOperators.MAX);
+        for (; i < n; i++) {
+            largest = Math.max(largest, Math.abs(x[xAt + i]));
+        }
+        return largest;
+    }
+
+    @Override
+    public void rotate(float[] x, int xAt, int n, int block) {
+        for (int i = 0; i < n; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, x, xAt + i);
+            v = FLIP_1.fma(v, v.rearrange(SWAP_1));
+            v = FLIP_2.fma(v, v.rearrange(SWAP_2));
+            if (LANES >= 8) {
+                v = FLIP_4.fma(v, v.rearrange(SWAP_4));
+            }
+            if (LANES >= 16) {
+                v = FLIP_8.fma(v, v.rearrange(SWAP_8));
+            }
+            v.intoArray(x, xAt + i);
+        }
+        for (int half = LANES; half < block; half *= 2) {
+            for (int first = 0; first < n; first += 2 * half) {
+                for (int i = xAt + first; i < xAt + first + half; i += LANES) {
+                    FloatVector a = FloatVector.fromArray(SPECIES, x, i);
+                    FloatVector b = FloatVector.fromArray(SPECIES, x, i + half);
+                    a.add(b).intoArray(x, i);
+                    a.sub(b).intoArray(x, i + half);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void quantise(
+            float[] x, int xAt, float factor, float[] dither, int n, int shift, MemorySegment bytes, long bytesAt) {
+        FloatVector f = FloatVector.broadcast(SPECIES, factor);
+        for (int i = 0; i < n; i += LANES) {
+            // Adding 1.5 · 2²³ leaves no bits below 1, so the sum is rounded to a whole number, ties to even.
+            FloatVector q = FloatVector.fromArray(SPECIES, x, xAt + i)
+                    .fma(f, FloatVector.fromArray(SPECIES, dither, i))
+                    .add(0x1.8p23f)
+                    .sub(0x1.8p23f);
+            q.intoArray(x, xAt + i);
+            ((ByteVector) q.add(shift).convertShape(VectorOperators.F2B, BYTES, 0))
+                    .intoMemorySegment(bytes, bytesAt + i, ByteOrder.nativeOrder());
+        }
     }
 
     @Override

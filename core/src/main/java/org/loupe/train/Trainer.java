@@ -74,9 +74,7 @@ public final class Trainer implements AutoCloseable {
         this.sae = initial(config, statistics, kernels);
         this.adam = new Adam(m, d);
         this.lastFired = new long[m];
-        this.offer = config.precision() == Precision.FAST
-                ? LowPrecisionProduct.find(m, d, workers.threads())
-                : LowPrecisionProduct.Offer.none("");
+        this.offer = config.precision().product(m, d, workers.threads());
         this.search = new TopKSearch(kernels, workers, offer.product().orElse(null));
         this.sparse = new SparseRows(kernels, workers);
         this.winners = new TopKRows(config.k());

@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -235,6 +239,105 @@ public class KernelsTest {
                 expected |= tile[MARGIN + c] + bias > bar[2 * MARGIN + c] ? 1 << c : 0;
             }
             assertEquals(expected, kernels.above(tile, MARGIN, bias, bar, 2 * MARGIN));
+        }
+    }
+
+    /** Where native results pass a bar: small whole numbers, so that equality is common. */
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void aboveInNativeMemory(int n) {
+        Random random = new Random(n);
+        float[] bias = new float[n + MARGIN];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment values = arena.allocate(ValueLayout.JAVA_FLOAT, n + MARGIN);
+            for (int i = 0; i < n; i++) {
+                values.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + i, random.nextInt(5) - 2);
+                bias[MARGIN + i] = random.nextInt(3) - 1;
+            }
+            for (float bar : new float[] {-2, 0, 1, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+                int[] expected = IntStream.range(0, n)
+                        .filter(i ->
+                                0.5f * values.getAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + i) + bias[MARGIN + i] > bar)
+                        .toArray();
+                for (Kernels kernels : new Kernels[] {SCALAR, VECTOR}) {
+                    int[] found = new int[n];
+                    int count = kernels.above(values, MARGIN, 0.5f, bias, MARGIN, bar, n, found);
+                    assertArrayEquals(expected, Arrays.copyOf(found, count));
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void maxAbs(int n) {
+        float[] x = random(n + 2 * MARGIN, n);
+        x[0] = 1e9f;
+        x[n + 2 * MARGIN - 1] = -1e9f;
+        double most = IntStream.range(0, n)
+                .mapToDouble(i -> Math.abs(x[MARGIN + i]))
+                .max()
+                .orElseThrow();
+        assertEquals((float) most, SCALAR.maxAbs(x, MARGIN, n));
+        assertEquals((float) most, VECTOR.maxAbs(x, MARGIN, n));
+    }
+
+    /** Against the matrix itself: H[i][j] = (−1) to the number of bits that i and j share. */
+    @ParameterizedTest
+    @MethodSource("kernels")
+    void rotate(Kernels kernels) {
+        for (int block : new int[] {32, 64, 256}) {
+            int n = 3 * block;
+            float[] before = random(n + 2 * MARGIN, block);
+            float[] expected = before.clone();
+            double[] slack = new double[n];
+            for (int i = 0; i < n; i++) {
+                int first = MARGIN + i / block * block;
+                double sum = 0;
+                double size = 0;
+                for (int j = 0; j < block; j++) {
+                    sum += (Integer.bitCount(i % block & j) % 2 == 0 ? 1 : -1) * (double) before[first + j];
+                    size += Math.abs((double) before[first + j]);
+                }
+                expected[MARGIN + i] = (float) sum;
+                slack[i] = 16 * UNIT * size;
+            }
+            float[] x = before.clone();
+            kernels.rotate(x, MARGIN, n, block);
+            assertClose(expected, x, before, MARGIN, MARGIN + n, slack);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("kernels")
+    void quantise(Kernels kernels) {
+        int n = 3 * VECTOR.tileCols();
+        float[] before = random(n + 2 * MARGIN, 9);
+        float[] dither = random(n, 10);
+        before[MARGIN] = 2.5f;
+        before[MARGIN + 1] = -3.5f;
+        dither[0] = 0;
+        dither[1] = 0;
+        float factor = 40 / SCALAR.maxAbs(before, 0, before.length);
+        before[MARGIN] /= factor;
+        before[MARGIN + 1] /= factor;
+        float[] expected = before.clone();
+        for (int i = 0; i < n; i++) {
+            double whole = Math.rint(Math.fma(factor, before[MARGIN + i], dither[i]));
+            expected[MARGIN + i] = (float) whole;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(n + 2L * MARGIN);
+            bytes.fill((byte) 99);
+            for (int shift : new int[] {0, 128}) {
+                float[] x = before.clone();
+                kernels.quantise(x, MARGIN, factor, dither, n, shift, bytes, MARGIN);
+                assertClose(expected, x, before, MARGIN, MARGIN + n, new double[n]);
+                for (int i = 0; i < n + 2 * MARGIN; i++) {
+                    boolean inside = i >= MARGIN && i < MARGIN + n;
+                    assertEquals(inside ? (byte) ((int) expected[i] + shift) : 99, bytes.get(ValueLayout.JAVA_BYTE, i));
+                }
+            }
         }
     }
 

@@ -29,24 +29,37 @@ import java.nio.file.StandardCopyOption;
 final class OneDnn {
     static final int BF16 = 2;
     static final int F32 = 3;
+    static final int S8 = 5;
+    static final int U8 = 6;
 
     /** Layout tags: any lets oneDNN choose, row-major, and its transpose. */
     static final int ANY = 1;
 
+    static final int A = 2;
     static final int AB = 3;
     static final int BA = 14;
 
     static final int SOURCE = 1;
     static final int WEIGHTS = 33;
     static final int DESTINATION = 17;
+    static final int BIAS = 41;
     static final int SCRATCHPAD = 80;
+
+    /** Factors of the weights' columns, where a product was made with them. */
+    static final int WEIGHT_FACTORS = 4096 | WEIGHTS;
 
     /** The instruction set that has bf16 dot products; wider ones contain its bits. */
     private static final int ISA_BF16 = 0xe7;
 
+    /** The two instruction sets that sum products of bytes in 32 bits: AVX-512 VNNI and AVX-VNNI. */
+    private static final int ISA_VNNI = 0x67;
+
+    private static final int ISA_AVX_VNNI = 0x0f;
+
     private static final int QUERY_WEIGHTS = 131;
     private static final int QUERY_SCRATCHPAD = 136;
     private static final int SCRATCHPAD_OF_THE_CALLER = 1;
+    private static final int SECOND_DIMENSION = 1 << 1;
     private static final int CPU = 1;
     private static final int IN_ORDER = 1;
     private static final String RESOURCES = "/org/bytedeco/dnnl/linux-x86_64/";
@@ -72,6 +85,9 @@ final class OneDnn {
     /** Primitives get their scratchpad with each call: the library's own is one for all threads that run a primitive. */
     private final MemorySegment attributes;
 
+    /** The same, and the sums are multiplied by a factor for each column of the weights. */
+    private final MemorySegment factored;
+
     private OneDnn(SymbolLookup openMp, SymbolLookup symbols) {
         this.symbols = symbols;
         this.setThreads = LINKER.downcallHandle(
@@ -95,11 +111,20 @@ final class OneDnn {
         this.effectiveIsa = LINKER.downcallHandle(
                 symbols.find("dnnl_get_effective_cpu_isa").orElseThrow(), FunctionDescriptor.of(JAVA_INT));
         this.engine = created(status("dnnl_engine_create", ADDRESS, JAVA_INT, JAVA_LONG), CPU, 0L);
-        this.attributes = created(status("dnnl_primitive_attr_create", ADDRESS));
+        this.attributes = attributes();
+        this.factored = attributes();
         check((int) call(
-                status("dnnl_primitive_attr_set_scratchpad_mode", ADDRESS, JAVA_INT),
-                attributes,
-                SCRATCHPAD_OF_THE_CALLER));
+                status("dnnl_primitive_attr_set_scales_mask", ADDRESS, JAVA_INT, JAVA_INT),
+                factored,
+                WEIGHTS,
+                SECOND_DIMENSION));
+    }
+
+    private MemorySegment attributes() {
+        MemorySegment made = created(status("dnnl_primitive_attr_create", ADDRESS));
+        check((int) call(
+                status("dnnl_primitive_attr_set_scratchpad_mode", ADDRESS, JAVA_INT), made, SCRATCHPAD_OF_THE_CALLER));
+        return made;
     }
 
     private static final class Holder {
@@ -116,6 +141,12 @@ final class OneDnn {
         return ((int) call(effectiveIsa) & ISA_BF16) == ISA_BF16;
     }
 
+    /** Whether this processor sums products of bytes exactly; elsewhere oneDNN's 16-bit sums can saturate. */
+    boolean hasInt8() {
+        int isa = (int) call(effectiveIsa);
+        return (isa & ISA_VNNI) == ISA_VNNI || (isa & ISA_AVX_VNNI) == ISA_AVX_VNNI;
+    }
+
     /** Makes oneDNN run in the calling thread alone. */
     void oneThread() {
         try {
@@ -127,6 +158,13 @@ final class OneDnn {
 
     MemorySegment stream() {
         return created(createStream, engine, IN_ORDER);
+    }
+
+    /** A vector's description. */
+    MemorySegment description(long size, int type) {
+        try (Arena arena = Arena.ofConfined()) {
+            return created(createDescription, 1, arena.allocateFrom(JAVA_LONG, size), type, A);
+        }
     }
 
     /** A matrix's description. */
@@ -146,9 +184,9 @@ final class OneDnn {
         return created(createMemory, description, engine, data);
     }
 
-    /** destination = source · weights, before it is compiled. */
-    MemorySegment matmul(MemorySegment source, MemorySegment weights, MemorySegment destination) {
-        return created(createMatmul, engine, source, weights, MemorySegment.NULL, destination, attributes);
+    /** destination = (source · weights) · diagonal of {@link #WEIGHT_FACTORS} + bias, before it is compiled. */
+    MemorySegment matmul(MemorySegment source, MemorySegment weights, MemorySegment bias, MemorySegment destination) {
+        return created(createMatmul, engine, source, weights, bias, destination, factored);
     }
 
     /** The layout that a product chose for its weights; owned by the product. */
