@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorShuffle;
@@ -257,14 +258,16 @@ public final class VectorKernels implements Kernels {
         FloatVector line = FloatVector.broadcast(SPECIES, bar);
         int count = 0;
         int i = 0;
-        for (; i <= n - LANES; i += LANES) {
-            long hits = FloatVector.fromMemorySegment(SPECIES, values, (valuesAt + i) * 4, ByteOrder.nativeOrder())
-                    .fma(f, FloatVector.fromArray(SPECIES, bias, biasAt + i))
-                    .compare(VectorOperators.GT, line)
-                    .toLong();
-            while (hits != 0) {
-                found[count++] = i + Long.numberOfTrailingZeros(hits);
-                hits &= hits - 1;
+        for (; i <= n - 4 * LANES; i += 4 * LANES) {
+            VectorMask<Float> a = above(values, valuesAt + i, f, bias, biasAt + i, line);
+            VectorMask<Float> b = above(values, valuesAt + i + LANES, f, bias, biasAt + i + LANES, line);
+            VectorMask<Float> c = above(values, valuesAt + i + 2L * LANES, f, bias, biasAt + i + 2 * LANES, line);
+            VectorMask<Float> d = above(values, valuesAt + i + 3L * LANES, f, bias, biasAt + i + 3 * LANES, line);
+            if (a.or(b).or(c.or(d)).anyTrue()) { // one place in a hundred passes
+                count = add(a, i, found, count);
+                count = add(b, i + LANES, found, count);
+                count = add(c, i + 2 * LANES, found, count);
+                count = add(d, i + 3 * LANES, found, count);
             }
         }
         for (; i < n; i++) {
@@ -274,6 +277,24 @@ public final class VectorKernels implements Kernels {
             }
         }
         return count;
+    }
+
+    private static VectorMask<Float> above(
+            MemorySegment values, long valuesAt, FloatVector factor, float[] bias, int biasAt, FloatVector bar) {
+        return FloatVector.fromMemorySegment(SPECIES, values, valuesAt * Float.BYTES, ByteOrder.nativeOrder())
+                .fma(factor, FloatVector.fromArray(SPECIES, bias, biasAt))
+                .compare(VectorOperators.GT, bar);
+    }
+
+    /** Appends the places of a mask's set lanes. */
+    private static int add(VectorMask<Float> mask, int first, int[] found, int count) {
+        long hits = mask.toLong();
+        int n = count;
+        while (hits != 0) {
+            found[n++] = first + Long.numberOfTrailingZeros(hits);
+            hits &= hits - 1;
+        }
+        return n;
     }
 
     @Override
