@@ -109,7 +109,7 @@ final class Candidates {
         bar[row] = Math.max(bar[row], Math.nextDown(Keys.value(least[row]) - 2 * bound[row]));
         int kept = 0;
         for (int i = 0; i < n; i++) {
-            if (Keys.value(all[i]) > bar[row]) {
+            if (all[i] >= least[row] || Keys.value(all[i]) > bar[row]) {
                 all[kept++] = all[i];
             }
         }
