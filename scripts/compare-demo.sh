@@ -1,6 +1,6 @@
 #!/bin/bash
 # How the demo's layer, m, k and passes were chosen: trains, judges and indexes one SAE for each line of the list below and prints
-# the table of docs/decisions/034-what-the-demo-trains.md. Takes one to two hours on two cores. Usage: compare-demo.sh OUT
+# the table of docs/decisions/035-what-the-demo-trains.md. Takes one to two hours on two cores. Usage: compare-demo.sh OUT
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 loupe="$here/../loupe"

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.loupe.bench.HarvestBench;
+import org.loupe.bench.MachineBench;
 import org.loupe.bench.TrainBench;
 import org.loupe.io.BadInput;
 import org.loupe.lm.LanguageModel;
@@ -21,7 +22,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         description = "Measure speed on this machine.",
         mixinStandardHelpOptions = true,
-        subcommands = {BenchCommand.Train.class, BenchCommand.Harvest.class},
+        subcommands = {BenchCommand.Train.class, BenchCommand.Harvest.class, BenchCommand.Machine.class},
         footerHeading = "%n",
         footer = {"Example:", "  loupe bench train --d 768 --latents 24576 --k 32 --batch 4096 --steps 5 --json"})
 final class BenchCommand implements Runnable {
@@ -30,7 +31,7 @@ final class BenchCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "bench: say train or harvest");
+        throw new ParameterException(spec.commandLine(), "bench: say train, harvest or machine");
     }
 
     @Command(
@@ -129,6 +130,38 @@ final class BenchCommand implements Runnable {
                         result.precision(),
                         result.threads()));
             }
+        }
+    }
+
+    @Command(
+            name = "machine",
+            description = "Measure the processor's and the memory's best rates, to read the others beside.",
+            footer = {"Example:", "  loupe bench machine --json"})
+    static final class Machine extends LoupeCommand {
+        @Mixin
+        private ThreadsOption threads = new ThreadsOption();
+
+        @Option(names = "--json", description = "Print JSON.")
+        private boolean json;
+
+        @Override
+        void run(Terminal terminal) {
+            MachineBench.Result result = MachineBench.run(threads.count());
+            if (json) {
+                terminal.json(result);
+                return;
+            }
+            terminal.result(String.format(
+                    Locale.ROOT,
+                    "machine: f32 %,.0f, bf16 %,.0f, int8 %,.0f G operations/s; memory %.1f GB/s read, %.1f GB/s updated;"
+                            + " %s, %d threads",
+                    result.f32_gflops(),
+                    result.bf16_gflops(),
+                    result.int8_gops(),
+                    result.read_gb_s(),
+                    result.update_gb_s(),
+                    result.kernels(),
+                    result.threads()));
         }
     }
 }
