@@ -304,11 +304,7 @@ public final class VectorKernels implements Kernels {
         for (; i <= n - LANES; i += LANES) {
             max = max.max(FloatVector.fromArray(SPECIES, x, xAt + i).abs());
         }
-        float largest = max.reduceLanes(VectorOperators.MAX);
-        for (; i < n; i++) {
-            largest = Math.max(largest, Math.abs(x[xAt + i]));
-        }
-        return largest;
+        return Math.max(max.reduceLanes(VectorOperators.MAX), REST.maxAbs(x, xAt + i, n - i));
     }
 
     @Override
@@ -340,6 +336,10 @@ public final class VectorKernels implements Kernels {
     @Override
     public void quantise(
             float[] x, int xAt, float factor, float[] dither, int n, int shift, MemorySegment bytes, long bytesAt) {
+        if (LANES < 8) { // there are no vectors of four bytes
+            REST.quantise(x, xAt, factor, dither, n, shift, bytes, bytesAt);
+            return;
+        }
         FloatVector f = FloatVector.broadcast(SPECIES, factor);
         for (int i = 0; i < n; i += LANES) {
             // Adding 1.5 · 2²³ leaves no bits below 1, so the sum is rounded to a whole number, ties to even.
