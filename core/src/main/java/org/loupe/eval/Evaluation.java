@@ -159,16 +159,17 @@ public final class Evaluation {
         private final RowSource source;
         private final Progress progress;
         private final int batch;
+        private final long total;
         private final long blocks;
         private final long chosen;
 
         Pass(RowSource source, Options options, Progress progress) {
             this.source = source;
             this.progress = progress;
-            long wanted = Math.min(options.rows(), source.rows());
-            this.batch = (int) Math.min(options.batch(), wanted);
+            this.total = Math.min(options.rows(), source.rows());
+            this.batch = (int) Math.min(options.batch(), total);
             this.blocks = (source.rows() + batch - 1) / batch;
-            this.chosen = (wanted + batch - 1) / batch;
+            this.chosen = (total + batch - 1) / batch;
         }
 
         @FunctionalInterface
@@ -180,7 +181,6 @@ public final class Evaluation {
             Encoder encoder = new Encoder(sae, workers);
             Matrix buffer = Matrix.zeros(batch, source.width());
             Matrix out = Matrix.zeros(batch, source.width());
-            long total = Math.min(chosen * batch, source.rows());
             long done = 0;
             for (long i = 0; i < chosen; i++) {
                 Matrix x = read(i, buffer);
@@ -196,9 +196,10 @@ public final class Evaluation {
             return read(0, Matrix.zeros(batch, source.width()));
         }
 
+        /** The i-th of the chosen blocks; the last one is cut where the rows wanted are not a whole number of blocks. */
         private Matrix read(long i, Matrix buffer) {
             long from = i * blocks / chosen * batch;
-            int count = (int) Math.min(batch, source.rows() - from);
+            int count = (int) Math.min(batch, total - i * batch);
             source.read(from, count, buffer, 0);
             for (int r = 0; r < count; r++) {
                 Finite.require(buffer, r, source.name(), from + r);

@@ -11,6 +11,8 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.RowSource;
@@ -193,7 +195,7 @@ class EvaluationTest {
     @Test
     void fewerRowsAreSpreadEvenly() {
         Matrix x = random(1000, WIDTH, 15);
-        List<Long> starts = new ArrayList<>();
+        List<String> blocks = new ArrayList<>();
         List<String> told = new ArrayList<>();
         MatrixRows rows = new MatrixRows(x);
         try (Workers workers = new Workers(1)) {
@@ -212,28 +214,28 @@ class EvaluationTest {
 
                                 @Override
                                 public void read(long from, int count, Matrix out, int at) {
-                                    starts.add(from);
+                                    blocks.add(count + " from " + from);
                                     rows.read(from, count, out, at);
                                 }
                             },
-                            new Evaluation.Options(300, 100, null),
+                            new Evaluation.Options(250, 100, null),
                             workers,
                             (stage, done, total) -> told.add(stage + ' ' + done + '/' + total))
                     .report();
-            assertEquals(new EvalReport.Window("rows in memory", 300, 1000, 0, 0, 0), report.window());
+            assertEquals(new EvalReport.Window("rows in memory", 250, 1000, 0, 0, 0), report.window());
         }
-        assertEquals(List.of(0L, 300L, 600L), starts.subList(0, 3));
-        assertEquals("rows 100/300", told.getFirst());
-        assertEquals("random dictionary 300/300", told.getLast());
+        assertEquals(List.of("100 from 0", "100 from 300", "50 from 600"), blocks.subList(0, 3));
+        assertEquals("rows 100/250", told.getFirst());
+        assertEquals("random dictionary 250/250", told.getLast());
     }
 
-    @Test
-    void allRowsAreTakenWhenMoreAreAllowed() {
-        Matrix x = random(37, WIDTH, 15);
-        Evaluation.Options all = new Evaluation.Options(Long.MAX_VALUE, 10, null);
-        assertEquals(
-                37,
-                evaluate(sae(LATENTS, WIDTH, K), x, all, 1).report().window().rows());
+    @ParameterizedTest
+    @CsvSource({"9223372036854775807, 37", "37, 37", "36, 36", "31, 31", "30, 30", "7, 7"})
+    void soManyRowsAreTakenAsAllowedOrThere(long most, long taken) {
+        Evaluation.Options options = new Evaluation.Options(most, 10, null);
+        EvalReport report = evaluate(sae(LATENTS, WIDTH, K), random(37, WIDTH, 15), options, 1)
+                .report();
+        assertEquals(taken, report.window().rows());
     }
 
     /** The same rows in memory, as a tensor of a file and as a store have the same figures, and the report names each. */
