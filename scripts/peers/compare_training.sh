@@ -5,7 +5,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 python="$1"
 shape="--d 768 --latents 24576 --k 32 --batch 4096"
 for _ in $(seq "${2:-2}"); do
-  for precision in f32 fast; do
+  for precision in f32 bf16 int8; do
     echo "loupe $precision: $("$here/../../loupe" bench train --set architecture=topk --set threads=2 \
       --set precision=$precision $shape --steps 5 --json | tr -d '\n')"
   done

@@ -2,6 +2,7 @@
 # How a training step grows with width, latents, k and batch; prints the table of docs/performance.md. Usage: scaling.sh
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
+"$here/../../loupe" bench machine --threads 2
 echo "| d | m | k | batch | f32 ms | f32 CPU ms | fast ms | fast CPU ms | fast tokens/s |"
 echo "|---|---|---|---|---|---|---|---|---|"
 while read -r d m k batch; do

@@ -29,7 +29,7 @@ public record TrainConfig(
         @About("Compute threads; 0: all processors. The result does not depend on it.")
         int threads,
 
-        @About("Product of the encoder: f32, or fast (low precision with a certificate, same result).")
+        @About("Product that proposes winners: f32, bf16, int8, or fast (the fastest there is). Same result.")
         Precision precision,
 
         @About("Optimiser.") Optimizer optimizer,
