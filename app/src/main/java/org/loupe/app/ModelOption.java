@@ -1,5 +1,7 @@
 package org.loupe.app;
 
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicLong;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.ModelFiles;
 import org.loupe.lm.ModelStore;
@@ -36,9 +38,18 @@ final class ModelOption {
 
     /** The files of a model, fetched with progress where it is known by name and not there yet. */
     static ModelFiles fetch(Terminal terminal, String name) {
+        AtomicLong bytes = new AtomicLong();
+        ModelFiles files;
         try (Progress progress = new Progress(terminal)) {
-            return ModelStore.ofUser()
-                    .findOrGet(name, (stage, done, total) -> progress.at("model: " + stage, "bytes", done, total, ""));
+            files = ModelStore.ofUser().findOrGet(name, (stage, done, total) -> {
+                bytes.set(done);
+                progress.at("model: " + stage, "bytes", done, total, "");
+            });
         }
+        if (bytes.get() > 0) {
+            terminal.say(
+                    String.format(Locale.ROOT, "model: fetched %s, %,d bytes → %s", name, bytes.get(), files.path()));
+        }
+        return files;
     }
 }
