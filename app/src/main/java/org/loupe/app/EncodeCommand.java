@@ -52,11 +52,22 @@ final class EncodeCommand extends LoupeCommand {
             } else {
                 int k = switch (loaded.sae().activation()) {
                     case Activation.TopK topK -> Math.min(topK.k(), m);
+                    case Activation.Relu relu -> most(latents);
+                    case Activation.JumpRelu jump -> most(latents);
                 };
                 fixed(latents, k, writer).write(out);
             }
             terminal.say("encode: " + latents.rows() + " rows, " + latents.entries() + " active latents → " + out);
         }
+    }
+
+    /** The largest number of active latents of a row, at least 1. */
+    private static int most(Latents latents) {
+        int most = 1;
+        for (int r = 0; r < latents.rows(); r++) {
+            most = Math.max(most, latents.starts()[r + 1] - latents.starts()[r]);
+        }
+        return most;
     }
 
     private static Matrix dense(Latents latents) {

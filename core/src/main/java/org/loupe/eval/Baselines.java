@@ -20,10 +20,16 @@ public record Baselines(PrincipalComponents pca, Sae random, Map<String, Scores>
     public static final String MEAN = "mean";
 
     /** Coefficients that a baseline may spend on a row: the SAE's k, or its mean L0 where k is not fixed. */
-    static int coefficients(Sae sae) {
+    static int coefficients(Sae sae, double l0) {
         return switch (sae.activation()) {
             case Activation.TopK topK -> Math.min(topK.k(), sae.latents());
+            case Activation.Relu relu -> meanOf(l0);
+            case Activation.JumpRelu jump -> meanOf(l0);
         };
+    }
+
+    private static int meanOf(double l0) {
+        return (int) Math.max(1, Math.round(l0));
     }
 
     /**

@@ -77,11 +77,12 @@ public final class Evaluation {
             usage.add(latents);
             covariance.add(x, workers);
         });
-        int k = Baselines.coefficients(sae);
+        Scores used = usage.scores();
+        int k = Baselines.coefficients(sae, used.value(Metric.L0));
         PrincipalComponents pca = PrincipalComponents.fit(covariance, k);
         Scores scores = reconstruction
                 .scores()
-                .with(usage.scores())
+                .with(used)
                 .with(geometry(sae.decoder(), options.truth(), workers))
                 .with(Metric.PCA_COMPONENTS, pca.componentsFor(reconstruction.fvu()));
 
@@ -151,6 +152,8 @@ public final class Evaluation {
     private static String describe(Sae sae) {
         return switch (sae.activation()) {
             case Activation.TopK topK -> "TopK, k = " + topK.k();
+            case Activation.Relu relu -> "ReLU";
+            case Activation.JumpRelu jump -> "JumpReLU";
         };
     }
 

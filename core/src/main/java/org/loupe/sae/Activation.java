@@ -18,4 +18,15 @@ public sealed interface Activation {
             }
         }
     }
+
+    /** f = relu(z). */
+    record Relu() implements Activation {}
+
+    /**
+     * f = z where z &gt; θ and z &gt; 0, else 0 (Rajamanoharan et al. 2024, arXiv 2407.14435, eq. 4). BatchTopK SAEs become this when
+     * they are saved, with one θ for all latents.
+     *
+     * @param threshold θ, one for each latent; not modified
+     */
+    record JumpRelu(float[] threshold) implements Activation {}
 }

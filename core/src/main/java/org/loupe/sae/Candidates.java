@@ -30,7 +30,7 @@ final class Candidates {
     final long[] least;
 
     /** Places of one run that passed the bar. */
-    final int[] hits = new int[TopKSearch.RUN];
+    final int[] hits = new int[LatentSearch.RUN];
 
     private final int[] size;
     private long[] selection = new long[CAPACITY];

@@ -12,8 +12,9 @@ public final class Encoder {
 
     private final Sae sae;
     private final Kernels kernels;
-    private final TopKSearch search;
-    private final TopKRows winners;
+    private final LatentSearch search;
+    private final LatentSearch.Rule rule;
+    private final ActiveRows active = new ActiveRows();
     private float[] centred = new float[0];
 
     public Encoder(Sae sae, Workers workers) {
@@ -23,36 +24,33 @@ public final class Encoder {
     Encoder(Sae sae, Workers workers, Kernels kernels) {
         this.sae = sae;
         this.kernels = kernels;
-        this.search = new TopKSearch(kernels, workers);
-        this.winners = new TopKRows(
-                switch (sae.activation()) {
-                    case Activation.TopK topK -> Math.min(topK.k(), sae.latents());
-                });
+        this.search = new LatentSearch(kernels, workers);
+        this.rule = sae.rule();
     }
 
     /**
-     * f = σ(W_enc (x − b_in) + b_enc), the top k exactly those of f32 arithmetic.
+     * f = σ(W_enc (x − b_in) + b_enc), which latents are active exactly as in f32 arithmetic.
      *
      * @param x [rows × dIn], in the units of the activations; not modified
      */
     public Latents encode(Matrix x) {
         x.requireCols(sae.dIn(), "encode");
         int[] starts = new int[x.rows() + 1];
-        int[] index = new int[Math.multiplyExact(x.rows(), winners.k())];
-        float[] value = new float[index.length];
-        int entries = 0;
+        int[] index = new int[0];
+        float[] value = new float[0];
         for (int from = 0; from < x.rows(); from += BLOCK) {
             Matrix block = centred(x, from, Math.min(BLOCK, x.rows() - from));
-            search.search(block, sae.encoder(), sae.encoderBias(), winners);
+            search.search(block, sae.encoder(), sae.encoderBias(), rule, active);
+            int entries = starts[from];
+            index = Arrays.copyOf(index, Math.addExact(entries, active.entries()));
+            value = Arrays.copyOf(value, index.length);
+            System.arraycopy(active.index(), 0, index, entries, active.entries());
+            System.arraycopy(active.value(), 0, value, entries, active.entries());
             for (int r = 0; r < block.rows(); r++) {
-                int n = winners.count()[r];
-                System.arraycopy(winners.index(), r * winners.k(), index, entries, n);
-                System.arraycopy(winners.value(), r * winners.k(), value, entries, n);
-                entries += n;
-                starts[from + r + 1] = entries;
+                starts[from + r + 1] = entries + active.starts()[r + 1];
             }
         }
-        return new Latents(starts, Arrays.copyOf(index, entries), Arrays.copyOf(value, entries), sae.latents());
+        return new Latents(starts, index, value, sae.latents());
     }
 
     private Matrix centred(Matrix x, int from, int rows) {

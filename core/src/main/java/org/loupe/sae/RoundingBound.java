@@ -14,7 +14,7 @@ import org.loupe.tensor.Workers;
  * ({@link LowPrecisionProduct#rows}).
  *
  * @param norm the largest |w_j|
- * @param bias the largest |b_j|
+ * @param bias the largest |b_j| + |θ_j|
  */
 record RoundingBound(float norm, float bias) {
     private static final int CHUNK = 512;
@@ -23,7 +23,7 @@ record RoundingBound(float norm, float bias) {
     /** Room for the rounding of norms: a sum of d squares is off by less than d 2⁻²⁴, 1.6 % of this at d = 10,000. */
     private static final float ROOM = 1.001f;
 
-    static RoundingBound of(Kernels kernels, Workers workers, Matrix w, float[] bias) {
+    static RoundingBound of(Kernels kernels, Workers workers, Matrix w, float[] bias, float[] threshold) {
         int chunks = (w.rows() + CHUNK - 1) / CHUNK;
         float[] squares = new float[chunks];
         float[] offsets = new float[chunks];
@@ -33,7 +33,7 @@ record RoundingBound(float norm, float bias) {
             for (int j = from; j < to; j++) {
                 int at = j * w.cols();
                 square = Math.max(square, kernels.dot(w.data(), at, w.data(), at, w.cols()));
-                offset = Math.max(offset, Math.abs(bias[j]));
+                offset = Math.max(offset, Math.abs(bias[j]) + Math.abs(threshold[j]));
             }
             squares[from / CHUNK] = square;
             offsets[from / CHUNK] = offset;

@@ -38,6 +38,19 @@ public record Sae(
                     + "], encoder bias [" + encoderBias.length + "], decoder [" + decoder.rows() + " × "
                     + decoder.cols() + "] and decoder bias [" + decoderBias.length + "] do not fit together");
         }
+        if (activation instanceof Activation.JumpRelu jump && jump.threshold().length != encoder.rows()) {
+            throw new IllegalArgumentException(
+                    "sae: " + jump.threshold().length + " thresholds for " + encoder.rows() + " latents");
+        }
+    }
+
+    /** Which latents of a row are active, as a rule for {@link LatentSearch}. */
+    public LatentSearch.Rule rule() {
+        return switch (activation) {
+            case Activation.TopK topK -> new LatentSearch.Rule.Largest(topK.k());
+            case Activation.Relu relu -> new LatentSearch.Rule.Above(new float[latents()]);
+            case Activation.JumpRelu jump -> new LatentSearch.Rule.Above(jump.threshold());
+        };
     }
 
     /** Number of latents, m. */

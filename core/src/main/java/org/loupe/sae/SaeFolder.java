@@ -15,7 +15,7 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors} with W_enc [d × m],
- * W_dec [m × d], b_enc, b_dec), so that SAELens and SAEBench open it as it is, plus {@code loupe.json}. The encoder is
+ * W_dec [m × d], b_enc, b_dec, and threshold where there is one), so that SAELens and SAEBench open it as it is, plus {@code loupe.json}. The encoder is
  * transposed at this border and nowhere else.
  */
 public final class SaeFolder {
@@ -34,12 +34,15 @@ public final class SaeFolder {
      * @param folder made where it is missing
      */
     public static void save(Path folder, Sae sae, SaeInfo info) {
-        new SafetensorsWriter()
+        SafetensorsWriter weights = new SafetensorsWriter()
                 .f32("W_enc", transpose(sae.encoder()))
                 .f32("b_enc", sae.encoderBias(), sae.latents())
                 .f32("W_dec", sae.decoder())
-                .f32("b_dec", sae.decoderBias(), sae.dOut())
-                .write(folder.resolve(WEIGHTS));
+                .f32("b_dec", sae.decoderBias(), sae.dOut());
+        if (sae.activation() instanceof Activation.JumpRelu jump) {
+            weights.f32("threshold", jump.threshold(), sae.latents());
+        }
+        weights.write(folder.resolve(WEIGHTS));
         Json.write(folder.resolve(CONFIG), config(sae, info));
         Json.write(folder.resolve(INFO), info);
     }
@@ -69,6 +72,8 @@ public final class SaeFolder {
                 config.put("k", topK.k());
                 config.put("rescale_acts_by_decoder_norm", false);
             }
+            case Activation.Relu relu -> config.put("architecture", "standard");
+            case Activation.JumpRelu jump -> config.put("architecture", "jumprelu");
         }
         return config;
     }
@@ -90,14 +95,6 @@ public final class SaeFolder {
         if (!normalise.equals("none")) {
             throw BadInput.in(file, "normalize_activations is '" + normalise + "', expected 'none'");
         }
-        String architecture = config.path("architecture").asString("");
-        if (!architecture.equals("topk")) {
-            throw BadInput.in(file, "architecture is '" + architecture + "', this version reads 'topk'");
-        }
-        int k = positive(file, config, "k");
-        if (k > m) {
-            throw BadInput.in(file, "'k' is " + k + ", expected at most d_sae = " + m);
-        }
         SaeInfo info = info(folder, config.path("metadata"));
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
             Sae sae = new Sae(
@@ -105,13 +102,32 @@ public final class SaeFolder {
                     finite(weights, "b_enc", m),
                     new Matrix(m, d, finite(weights, "W_dec", m, d)),
                     finite(weights, "b_dec", d),
-                    new Activation.TopK(k),
+                    activation(file, config, weights, m),
                     config.path("apply_b_dec_to_input").asBoolean(true));
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
             return new Loaded(sae, info);
         }
+    }
+
+    private static Activation activation(Path file, JsonNode config, Safetensors weights, int m) {
+        String architecture = config.path("architecture").asString("");
+        return switch (architecture) {
+            case "topk" -> {
+                int k = positive(file, config, "k");
+                if (k > m) {
+                    throw BadInput.in(file, "'k' is " + k + ", expected at most d_sae = " + m);
+                }
+                yield new Activation.TopK(k);
+            }
+            case "standard" -> new Activation.Relu();
+            case "jumprelu" -> new Activation.JumpRelu(finite(weights, "threshold", m));
+            default ->
+                throw BadInput.in(
+                        file,
+                        "architecture is '" + architecture + "', this version reads 'topk', 'standard' and 'jumprelu'");
+        };
     }
 
     /** What loupe.json says; for a folder of SAELens' own, which has none, what its metadata says. */

@@ -1,8 +1,8 @@
 package org.loupe.train;
 
 import java.util.Arrays;
-import org.loupe.sae.TopKRows;
-import org.loupe.sae.TopKSearch;
+import org.loupe.sae.ActiveRows;
+import org.loupe.sae.LatentSearch;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -16,22 +16,23 @@ final class AuxiliaryLoss {
     private static final int CHUNK = 64;
 
     private final double weight;
-    private final TopKSearch search;
+    private final LatentSearch search;
     private final SparseRows sparse;
     private final Workers workers;
-    private final TopKRows winners;
+    private final LatentSearch.Rule rule;
+    private final ActiveRows winners = new ActiveRows();
     private final EntriesByLatent entries = new EntriesByLatent();
     private final float[] none;
     private float[] slopes = new float[0];
     private Matrix reconstruction;
     private final Matrix gradient;
 
-    AuxiliaryLoss(double weight, int k, int batch, int d, TopKSearch search, Kernels kernels, Workers workers) {
+    AuxiliaryLoss(double weight, int k, int batch, int d, LatentSearch search, Kernels kernels, Workers workers) {
         this.weight = weight;
         this.search = search;
         this.workers = workers;
         this.sparse = new SparseRows(kernels, workers);
-        this.winners = new TopKRows(k);
+        this.rule = new LatentSearch.Rule.Largest(k);
         this.none = new float[d];
         this.gradient = Matrix.zeros(batch, d);
         this.reconstruction = Matrix.zeros(0, d);
@@ -54,7 +55,7 @@ final class AuxiliaryLoss {
         for (int i = 0; i < dead.length; i++) {
             deadBias[i] = encoderBias[dead[i]];
         }
-        search.search(centred, deadEncoder, deadBias, winners);
+        search.search(centred, deadEncoder, deadBias, rule, winners);
         if (reconstruction.rows() != x.rows()) {
             reconstruction = Matrix.zeros(x.rows(), d);
         }
@@ -64,8 +65,8 @@ final class AuxiliaryLoss {
         if (spread <= 0) {
             Arrays.fill(gradient.data(), 0);
         }
-        if (slopes.length < x.rows() * winners.k()) {
-            slopes = new float[x.rows() * winners.k()];
+        if (slopes.length < winners.entries()) {
+            slopes = new float[winners.entries()];
         }
         sparse.slopes(winners, deadDecoder, gradient.head(x.rows()), slopes);
         entries.regroup(winners, slopes, dead, encoder.rows());

@@ -1,7 +1,7 @@
 package org.loupe.train;
 
 import java.util.Arrays;
-import org.loupe.sae.TopKRows;
+import org.loupe.sae.ActiveRows;
 
 /**
  * The active entries of a batch, grouped by latent and in the order of rows within each: latent i owns places {@code
@@ -22,24 +22,23 @@ final class EntriesByLatent {
     /**
      * Regroups a batch.
      *
-     * @param slopes dL/df of each place of {@code winners}
-     * @param latentOf what an index of {@code winners} stands for, or an empty array where it is the latent itself
+     * @param slopes dL/df of each place of {@code active}
+     * @param latentOf what an index of {@code active} stands for, or an empty array where it is the latent itself
      */
-    void regroup(TopKRows winners, float[] slopes, int[] latentOf, int latents) {
-        int k = winners.k();
+    void regroup(ActiveRows active, float[] slopes, int[] latentOf, int latents) {
         if (starts.length != latents + 1) {
             starts = new int[latents + 1];
             next = new int[latents];
         }
-        if (row.length < winners.rows() * k) {
-            row = new int[winners.rows() * k];
+        if (row.length < active.entries()) {
+            row = new int[active.entries()];
             value = new float[row.length];
             slope = new float[row.length];
         }
         Arrays.fill(next, 0);
-        for (int r = 0; r < winners.rows(); r++) {
-            for (int e = r * k; e < r * k + winners.count()[r]; e++) {
-                next[latent(winners.index()[e], latentOf)]++;
+        for (int r = 0; r < active.rows(); r++) {
+            for (int e = active.starts()[r]; e < active.starts()[r + 1]; e++) {
+                next[latent(active.index()[e], latentOf)]++;
             }
         }
         int sum = 0;
@@ -49,11 +48,11 @@ final class EntriesByLatent {
             next[i] = starts[i];
         }
         starts[latents] = sum;
-        for (int r = 0; r < winners.rows(); r++) {
-            for (int e = r * k; e < r * k + winners.count()[r]; e++) {
-                int place = next[latent(winners.index()[e], latentOf)]++;
+        for (int r = 0; r < active.rows(); r++) {
+            for (int e = active.starts()[r]; e < active.starts()[r + 1]; e++) {
+                int place = next[latent(active.index()[e], latentOf)]++;
                 row[place] = r;
-                value[place] = winners.value()[e];
+                value[place] = active.value()[e];
                 slope[place] = slopes[e];
             }
         }

@@ -1,11 +1,11 @@
 package org.loupe.train;
 
-import org.loupe.sae.TopKRows;
+import org.loupe.sae.ActiveRows;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
-/** The two products over the winners of each row, both touching k contiguous rows of a dictionary. */
+/** The two products over the active latents of each row, both touching as many contiguous rows of a dictionary. */
 final class SparseRows {
     private static final int CHUNK = 32;
 
@@ -17,19 +17,18 @@ final class SparseRows {
         this.workers = workers;
     }
 
-    /** out_r = bias + Σ f dictionary_i over the winners i of row r. */
-    void decode(TopKRows winners, Matrix dictionary, float[] bias, Matrix out) {
+    /** out_r = bias + Σ f dictionary_i over the active latents i of row r. */
+    void decode(ActiveRows active, Matrix dictionary, float[] bias, Matrix out) {
         int d = dictionary.cols();
-        workers.forEach(winners.rows(), CHUNK, (from, to, worker) -> {
+        workers.forEach(active.rows(), CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
-                int at = r * winners.k();
                 kernels.weightedRows(
                         dictionary.data(),
                         d,
-                        winners.index(),
-                        winners.value(),
-                        at,
-                        at + winners.count()[r],
+                        active.index(),
+                        active.value(),
+                        active.starts()[r],
+                        active.starts()[r + 1],
                         bias,
                         0,
                         out.data(),
@@ -39,13 +38,12 @@ final class SparseRows {
     }
 
     /** slopes = dL/df = ⟨gradient_r, dictionary_i⟩ for each winner i of row r. */
-    void slopes(TopKRows winners, Matrix dictionary, Matrix gradient, float[] slopes) {
+    void slopes(ActiveRows active, Matrix dictionary, Matrix gradient, float[] slopes) {
         int d = dictionary.cols();
-        workers.forEach(winners.rows(), CHUNK, (from, to, worker) -> {
+        workers.forEach(active.rows(), CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
-                int at = r * winners.k();
-                for (int e = at; e < at + winners.count()[r]; e++) {
-                    slopes[e] = kernels.dot(gradient.data(), r * d, dictionary.data(), winners.index()[e] * d, d);
+                for (int e = active.starts()[r]; e < active.starts()[r + 1]; e++) {
+                    slopes[e] = kernels.dot(gradient.data(), r * d, dictionary.data(), active.index()[e] * d, d);
                 }
             }
         });

@@ -4,10 +4,10 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
+import org.loupe.sae.ActiveRows;
+import org.loupe.sae.LatentSearch;
 import org.loupe.sae.LowPrecisionProduct;
 import org.loupe.sae.Sae;
-import org.loupe.sae.TopKRows;
-import org.loupe.sae.TopKSearch;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -33,9 +33,9 @@ public final class Trainer implements AutoCloseable {
     private final long[] lastFired;
 
     private final LowPrecisionProduct.Offer offer;
-    private final TopKSearch search;
+    private final LatentSearch search;
     private final SparseRows sparse;
-    private final TopKRows winners;
+    private final ActiveRows winners = new ActiveRows();
     private final EntriesByLatent entries = new EntriesByLatent();
     private final @Nullable AuxiliaryLoss auxiliary;
     private final Gradients gradients;
@@ -43,7 +43,7 @@ public final class Trainer implements AutoCloseable {
     private final Matrix centred;
     private final Matrix reconstruction;
     private final Matrix outputGradient;
-    private final float[] slopes;
+    private float[] slopes = new float[0];
     private long step;
 
     /**
@@ -75,16 +75,15 @@ public final class Trainer implements AutoCloseable {
         this.adam = new Adam(m, d);
         this.lastFired = new long[m];
         this.offer = config.precision().product(m, d, workers.threads());
-        this.search = new TopKSearch(kernels, workers, offer.product().orElse(null));
+        this.search = new LatentSearch(kernels, workers, offer.product().orElse(null));
         this.sparse = new SparseRows(kernels, workers);
-        this.winners = new TopKRows(config.k());
         this.auxiliary = config.auxk().weight() > 0
                 ? new AuxiliaryLoss(
                         config.auxk().weight(),
                         config.auxiliaryK(d),
                         config.batch(),
                         d,
-                        new TopKSearch(kernels, workers),
+                        new LatentSearch(kernels, workers),
                         kernels,
                         workers)
                 : null;
@@ -93,7 +92,6 @@ public final class Trainer implements AutoCloseable {
         this.centred = Matrix.zeros(config.batch(), d);
         this.reconstruction = Matrix.zeros(config.batch(), d);
         this.outputGradient = Matrix.zeros(config.batch(), d);
-        this.slopes = new float[config.batch() * config.k()];
     }
 
     /** Unit-norm Gaussian dictionary rows, the encoder equal to them, b_enc = 0, b_dec the data's centre. */
@@ -128,6 +126,9 @@ public final class Trainer implements AutoCloseable {
         forward(rows);
         double loss = objective.loss(scaled, reconstruction, outputGradient);
         double fvu = loss * statistics.variance() * rows.rows() / spread(scaled);
+        if (slopes.length < winners.entries()) {
+            slopes = new float[winners.entries()];
+        }
         sparse.slopes(winners, sae.decoder(), outputGradient, slopes);
         entries.regroup(winners, slopes, new int[0], sae.latents());
         long seen = step * config.batch();
@@ -158,7 +159,7 @@ public final class Trainer implements AutoCloseable {
                 }
             }
         });
-        search.search(centred, sae.encoder(), sae.encoderBias(), winners);
+        search.search(centred, sae.encoder(), sae.encoderBias(), sae.rule(), winners);
         sparse.decode(winners, sae.decoder(), sae.decoderBias(), reconstruction);
     }
 

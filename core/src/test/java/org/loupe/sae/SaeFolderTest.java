@@ -2,6 +2,7 @@ package org.loupe.sae;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -56,6 +57,21 @@ class SaeFolderTest {
         assertEquals(INFO, loaded.info());
     }
 
+    @Test
+    void everyActivationIsLoadedAsItWasSaved() {
+        Sae topK = EncoderDecoderTest.sae(5, 9, 5, 2, true, 3);
+        Sae relu = EncoderDecoderTest.with(topK, new Activation.Relu());
+        SaeFolder.save(folder.resolve("relu"), relu, INFO);
+        assertEquals(
+                relu.activation(), SaeFolder.load(folder.resolve("relu")).sae().activation());
+        float[] threshold = {0, 1, 2, 0.5f, Float.MIN_VALUE, -1, 6, 7, 8};
+        Sae jump = EncoderDecoderTest.with(topK, new Activation.JumpRelu(threshold));
+        SaeFolder.save(folder.resolve("jump"), jump, INFO);
+        Activation loaded = SaeFolder.load(folder.resolve("jump")).sae().activation();
+        assertBits(
+                threshold, assertInstanceOf(Activation.JumpRelu.class, loaded).threshold());
+    }
+
     private static void assertBits(float[] expected, float[] actual) {
         assertEquals(expected.length, actual.length);
         for (int i = 0; i < expected.length; i++) {
@@ -78,7 +94,7 @@ class SaeFolderTest {
 
     /** Files and numbers made by scripts/reference/saelens_roundtrip.py. */
     @ParameterizedTest
-    @ValueSource(strings = {"topk", "topk_rescaled"})
+    @ValueSource(strings = {"topk", "topk_rescaled", "standard", "jumprelu"})
     void whatSaeLensSavedGivesWhatSaeLensComputes(String name) throws URISyntaxException {
         SaeFolder.Loaded loaded = SaeFolder.load(resource(name));
         Sae sae = loaded.sae();
@@ -151,6 +167,7 @@ class SaeFolderTest {
                         "architecture",
                         "'gated'",
                         "'topk'"),
+                fault("no thresholds", replace("topk", "jumprelu"), "sae_weights.safetensors", "threshold"),
                 fault("no architecture", replace("\"architecture\"", "\"arch\""), "cfg.json", "architecture"),
                 fault("no width", replace("\"d_in\"", "\"width\""), "cfg.json", "'d_in' is missing"),
                 fault("width zero", replace("\"d_in\" : 5", "\"d_in\" : 0"), "cfg.json", "'d_in' is 0"),

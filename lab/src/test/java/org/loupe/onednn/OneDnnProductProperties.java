@@ -13,15 +13,15 @@ import net.jqwik.api.Assume;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
+import org.loupe.sae.ActiveRows;
+import org.loupe.sae.LatentSearch;
 import org.loupe.sae.LowPrecisionProduct;
 import org.loupe.sae.LowPrecisionProduct.Numbers;
-import org.loupe.sae.TopKRows;
-import org.loupe.sae.TopKSearch;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
-/** Products in short numbers: their bounds against sums in double, and the winners that come of them against the f32 search. */
+/** Products in short numbers: their bounds against sums in double, and what they find against the f32 search. */
 class OneDnnProductProperties {
     /** What rows look like. */
     enum Data {
@@ -114,7 +114,7 @@ class OneDnnProductProperties {
     }
 
     @Property(tries = 150)
-    void winnersAreThoseOfTheF32Search(
+    void findsWhatTheF32SearchFinds(
             @ForAll long seed,
             @ForAll Numbers numbers,
             @ForAll Data data,
@@ -124,19 +124,23 @@ class OneDnnProductProperties {
             @ForAll @IntRange(min = 1, max = 3) int threads) {
         Case given = Case.of(data, seed, rows, latents, d);
         int k = 1 + Math.floorMod((int) seed, Math.min(latents, 64));
-        TopKRows expected = new TopKRows(k);
-        TopKRows found = new TopKRows(k);
+        float[] threshold = new float[latents];
+        Arrays.fill(threshold, (float) Math.sqrt(d));
+        ActiveRows expected = new ActiveRows();
+        ActiveRows found = new ActiveRows();
         try (Workers workers = new Workers(threads);
                 LowPrecisionProduct product = open(numbers, latents, d, threads)) {
-            new TopKSearch(Kernels.BEST, workers).search(given.x, given.w, given.bias, expected);
-            TopKSearch search = new TopKSearch(Kernels.BEST, workers, product);
-            search.search(given.x, given.w, given.bias, found);
-            assertArrayEquals(expected.count(), found.count());
-            for (int row = 0; row < rows; row++) {
-                int from = row * k;
-                int to = from + expected.count()[row];
-                assertTrue(Arrays.equals(expected.index(), from, to, found.index(), from, to), "winners of row " + row);
-                assertTrue(Arrays.equals(expected.value(), from, to, found.value(), from, to), "values of row " + row);
+            LatentSearch exact = new LatentSearch(Kernels.BEST, workers);
+            LatentSearch proposed = new LatentSearch(Kernels.BEST, workers, product);
+            for (LatentSearch.Rule rule :
+                    new LatentSearch.Rule[] {new LatentSearch.Rule.Largest(k), new LatentSearch.Rule.Above(threshold)
+                    }) {
+                exact.search(given.x, given.w, given.bias, rule, expected);
+                proposed.search(given.x, given.w, given.bias, rule, found);
+                assertArrayEquals(Arrays.copyOf(expected.starts(), rows + 1), Arrays.copyOf(found.starts(), rows + 1));
+                int n = expected.entries();
+                assertTrue(Arrays.equals(expected.index(), 0, n, found.index(), 0, n), "latents");
+                assertTrue(Arrays.equals(expected.value(), 0, n, found.value(), 0, n), "values");
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import java.util.Random;
+import java.util.stream.LongStream;
 import net.jqwik.api.Example;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -17,7 +18,7 @@ import org.loupe.tensor.VectorKernels;
 import org.loupe.tensor.Workers;
 
 /** The fused search against valuing every latent by the same dot product and sorting: equal to the bit. */
-class TopKSearchProperties {
+class LatentSearchProperties {
     /** What makes a search hard. */
     enum Data {
         GAUSSIAN,
@@ -105,7 +106,8 @@ class TopKSearchProperties {
         }
     }
 
-    private static void assertEqualsBruteForce(Kernels kernels, Matrix x, Matrix w, float[] bias, TopKRows found) {
+    private static void assertEqualsBruteForce(
+            Kernels kernels, Matrix x, Matrix w, float[] bias, LatentSearch.Rule rule, ActiveRows found) {
         int d = x.cols();
         assertEquals(x.rows(), found.rows());
         for (int row = 0; row < x.rows(); row++) {
@@ -114,19 +116,41 @@ class TopKSearchProperties {
                 keys[j] = Keys.of(kernels.dot(x.data(), row * d, w.data(), j * d, d) + bias[j], j);
             }
             Arrays.sort(keys);
-            int[] expected = Arrays.stream(keys, Math.max(0, keys.length - found.k()), keys.length)
-                    .filter(key -> Keys.value(key) > 0)
+            LongStream kept = switch (rule) {
+                case LatentSearch.Rule.Largest largest ->
+                    Arrays.stream(keys, Math.max(0, keys.length - largest.k()), keys.length);
+                case LatentSearch.Rule.Above above ->
+                    Arrays.stream(keys).filter(key -> Keys.value(key) > above.threshold()[Keys.index(key)]);
+            };
+            int[] expected = kept.filter(key -> Keys.value(key) > 0)
                     .mapToInt(Keys::index)
                     .sorted()
                     .toArray();
-            int at = row * found.k();
-            int[] actual = Arrays.copyOfRange(found.index(), at, at + found.count()[row]);
-            assertEquals(Arrays.toString(expected), Arrays.toString(actual), "winners of row " + row);
+            int at = found.starts()[row];
+            int[] actual = Arrays.copyOfRange(found.index(), at, found.starts()[row + 1]);
+            assertEquals(Arrays.toString(expected), Arrays.toString(actual), "latents of row " + row);
             for (int i = 0; i < actual.length; i++) {
                 float value = kernels.dot(x.data(), row * d, w.data(), actual[i] * d, d) + bias[actual[i]];
                 assertEquals(value, found.value()[at + i], "value of latent " + actual[i] + " in row " + row);
             }
         }
+    }
+
+    /** Thresholds about as large as the pre-activations; a few are exactly one of them, where nothing may be active. */
+    private static float[] thresholds(Random random, Kernels kernels, Matrix x, Matrix w, float[] bias) {
+        float[] theta = new float[w.rows()];
+        int d = x.cols();
+        for (int j = 0; j < theta.length; j++) {
+            int row = random.nextInt(x.rows());
+            float r = kernels.dot(x.data(), row * d, w.data(), j * d, d) + bias[j];
+            theta[j] = switch (random.nextInt(4)) {
+                case 0 -> r;
+                case 1 -> 0;
+                case 2 -> r * random.nextFloat();
+                default -> Math.abs(r) * 2 * random.nextFloat();
+            };
+        }
+        return theta;
     }
 
     @Property(tries = 1500)
@@ -147,9 +171,16 @@ class TopKSearchProperties {
         shape(data, random, x, w, bias);
         Kernels kernels = vector ? new VectorKernels() : new ScalarKernels();
         try (Workers workers = new Workers(threads)) {
-            TopKRows found = new TopKRows(k);
-            new TopKSearch(kernels, workers).search(x, w, bias, found);
-            assertEqualsBruteForce(kernels, x, w, bias, found);
+            ActiveRows found = new ActiveRows();
+            LatentSearch search = new LatentSearch(kernels, workers);
+            for (LatentSearch.Rule rule : new LatentSearch.Rule[] {
+                new LatentSearch.Rule.Largest(k),
+                new LatentSearch.Rule.Above(new float[w.rows()]),
+                new LatentSearch.Rule.Above(thresholds(random, kernels, x, w, bias))
+            }) {
+                search.search(x, w, bias, rule, found);
+                assertEqualsBruteForce(kernels, x, w, bias, rule, found);
+            }
         }
     }
 
@@ -168,9 +199,16 @@ class TopKSearchProperties {
         shape(data, random, x, w, bias);
         Kernels kernels = vector ? new VectorKernels() : new ScalarKernels();
         try (Workers workers = new Workers(2)) {
-            TopKRows found = new TopKRows(k);
-            new TopKSearch(kernels, workers).search(x, w, bias, found);
-            assertEqualsBruteForce(kernels, x, w, bias, found);
+            ActiveRows found = new ActiveRows();
+            LatentSearch search = new LatentSearch(kernels, workers);
+            for (LatentSearch.Rule rule : new LatentSearch.Rule[] {
+                new LatentSearch.Rule.Largest(k),
+                new LatentSearch.Rule.Above(new float[w.rows()]),
+                new LatentSearch.Rule.Above(thresholds(random, kernels, x, w, bias))
+            }) {
+                search.search(x, w, bias, rule, found);
+                assertEqualsBruteForce(kernels, x, w, bias, rule, found);
+            }
         }
     }
 
@@ -180,14 +218,15 @@ class TopKSearchProperties {
         Random random = new Random(1);
         Kernels kernels = new VectorKernels();
         try (Workers workers = new Workers(2)) {
-            TopKSearch search = new TopKSearch(kernels, workers);
-            TopKRows found = new TopKRows(9);
+            LatentSearch search = new LatentSearch(kernels, workers);
+            ActiveRows found = new ActiveRows();
+            LatentSearch.Rule rule = new LatentSearch.Rule.Largest(9);
             for (int[] shape : new int[][] {{300, 5, 40}, {3, 70, 6}, {1, 2, 1}, {131, 33, 500}}) {
                 Matrix x = random(random, shape[0], shape[1]);
                 Matrix w = random(random, shape[2], shape[1]);
                 float[] bias = new float[shape[2]];
-                search.search(x, w, bias, found);
-                assertEqualsBruteForce(kernels, x, w, bias, found);
+                search.search(x, w, bias, rule, found);
+                assertEqualsBruteForce(kernels, x, w, bias, rule, found);
             }
         }
     }
@@ -213,7 +252,7 @@ class TopKSearchProperties {
         float[] tile = new float[m * cols];
         kernels.tile(packed, 0, w.data(), 0, m, d, tile);
         try (Workers workers = new Workers(1)) {
-            RoundingBound all = RoundingBound.of(kernels, workers, w, bias);
+            RoundingBound all = RoundingBound.of(kernels, workers, w, bias, new float[m]);
             for (int c = 0; c < cols; c++) {
                 float norm = (float) Math.sqrt(kernels.dot(x.data(), c * d, x.data(), c * d, d));
                 float bound = all.exactInputs(norm, d);

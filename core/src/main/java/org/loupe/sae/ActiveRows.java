@@ -1,0 +1,112 @@
+package org.loupe.sae;
+
+import java.util.Arrays;
+import org.loupe.tensor.Workers;
+
+/**
+ * The active latents of each row of a batch, in arrays that are used again from batch to batch: row r owns places {@code
+ * starts[r]} to {@code starts[r + 1]} − 1, ordered by latent.
+ */
+public final class ActiveRows {
+    int rows;
+    int[] starts = new int[1];
+    int[] index = new int[0];
+    float[] value = new float[0];
+    private int group = 1;
+    private Part[] parts = new Part[0];
+
+    /** What one worker finds in one group of rows. */
+    static final class Part {
+        private int[] counts = new int[0];
+        private int[] index = new int[256];
+        private float[] value = new float[256];
+        private int size;
+
+        /** Appends to the row that is being filled. */
+        void add(int latent, float f) {
+            if (size == index.length) {
+                index = Arrays.copyOf(index, 2 * size);
+                value = Arrays.copyOf(value, 2 * size);
+            }
+            index[size] = latent;
+            value[size++] = f;
+        }
+
+        /** Ends a row of the group. */
+        void endRow(int place) {
+            counts[place] = size;
+        }
+    }
+
+    /** Begins a batch that is filled in groups of so many rows. */
+    void begin(int newRows, int newGroup) {
+        rows = newRows;
+        group = newGroup;
+        int groups = (rows + group - 1) / group;
+        if (parts.length < groups) {
+            parts = Arrays.copyOf(parts, groups);
+        }
+    }
+
+    /** The memory of the group that begins at a row; one worker fills it. */
+    Part part(int firstRow) {
+        Part part = parts[firstRow / group];
+        if (part == null) {
+            part = new Part();
+            parts[firstRow / group] = part;
+        }
+        if (part.counts.length < group) {
+            part.counts = new int[group];
+        }
+        part.size = 0;
+        return part;
+    }
+
+    /** Joins the groups. */
+    void end(Workers workers) {
+        if (starts.length < rows + 1) {
+            starts = new int[rows + 1];
+        }
+        int entries = 0;
+        for (int from = 0; from < rows; from += group) {
+            Part part = parts[from / group];
+            for (int row = from; row < Math.min(rows, from + group); row++) {
+                starts[row + 1] = Math.addExact(entries, part.counts[row - from]);
+            }
+            entries += part.size;
+        }
+        if (index.length < entries) {
+            index = new int[entries];
+            value = new float[entries];
+        }
+        workers.forEach(rows, group, (from, to, worker) -> {
+            Part part = parts[from / group];
+            System.arraycopy(part.index, 0, index, starts[from], part.size);
+            System.arraycopy(part.value, 0, value, starts[from], part.size);
+        });
+    }
+
+    public int rows() {
+        return rows;
+    }
+
+    /** Number of entries of all rows. */
+    public int entries() {
+        return starts[rows];
+    }
+
+    /** [≥ rows + 1], ascending from 0: where each row begins. */
+    public int[] starts() {
+        return starts;
+    }
+
+    /** Latent of each place. */
+    public int[] index() {
+        return index;
+    }
+
+    /** Activation of each place. */
+    public float[] value() {
+        return value;
+    }
+}
