@@ -16,10 +16,16 @@ import org.loupe.train.TrainConfig;
  */
 record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens) {
     static final DemoPlan FULL = new DemoPlan(
-            1_000_000, List.of("latents=4096", "k=32", "batch=1024", "passes=4", "lr=1e-3"), 131_072, 4_096);
+            1_000_000,
+            List.of("latents=4096", "k=32", "batch=1024", "passes=4", "lr=1e-3", "precision=fast"),
+            131_072,
+            4_096);
 
-    static final DemoPlan SMALL =
-            new DemoPlan(120_000, List.of("latents=2048", "k=32", "batch=1024", "passes=6", "lr=1e-3"), 32_768, 1_024);
+    static final DemoPlan SMALL = new DemoPlan(
+            120_000,
+            List.of("latents=2048", "k=32", "batch=1024", "passes=6", "lr=1e-3", "precision=fast"),
+            32_768,
+            1_024);
 
     static final String MODEL = ModelOption.DEFAULT;
     static final String TEXT = "wordnet";
