@@ -1,6 +1,7 @@
 package org.loupe.sae;
 
 import java.util.Arrays;
+import org.loupe.tensor.Keys;
 import org.loupe.tensor.Workers;
 
 /**
@@ -12,6 +13,7 @@ public final class ActiveRows {
     int[] starts = new int[1];
     int[] index = new int[0];
     float[] value = new float[0];
+    private long[] keys = new long[0];
     private int group = 1;
     private Part[] parts = new Part[0];
 
@@ -84,6 +86,40 @@ public final class ActiveRows {
             System.arraycopy(part.index, 0, index, starts[from], part.size);
             System.arraycopy(part.value, 0, value, starts[from], part.size);
         });
+    }
+
+    /**
+     * Drops all but the n largest values of the batch, of equal ones the earlier; the order stays.
+     *
+     * @return the least value that is left, or 0 where there were fewer than n
+     */
+    public float keepLargest(int n) {
+        int entries = entries();
+        if (entries < n) {
+            return 0;
+        }
+        if (keys.length < entries) {
+            keys = new long[entries];
+        }
+        for (int e = 0; e < entries; e++) {
+            keys[e] = Keys.of(value[e], e);
+        }
+        Keys.selectLargest(keys, entries, n);
+        long least = keys[n - 1];
+        int kept = 0;
+        int from = 0;
+        for (int row = 0; row < rows; row++) {
+            int to = starts[row + 1];
+            for (int e = from; e < to; e++) {
+                if (Keys.of(value[e], e) >= least) {
+                    index[kept] = index[e];
+                    value[kept++] = value[e];
+                }
+            }
+            from = to;
+            starts[row + 1] = kept;
+        }
+        return Keys.value(least);
     }
 
     public int rows() {

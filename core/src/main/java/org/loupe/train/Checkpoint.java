@@ -29,6 +29,9 @@ final class Checkpoint {
                 .f32("decoder", sae.decoder())
                 .f32("decoder_bias", sae.decoderBias(), sae.dOut())
                 .i64("last_fired", state.lastFired(), sae.latents());
+        if (sae.activation() instanceof Activation.JumpRelu jump) {
+            out.f32("threshold", jump.threshold(), sae.latents());
+        }
         moments(out, "encoder", state.adam().encoder);
         moments(out, "encoder_bias", state.adam().encoderBias);
         moments(out, "decoder", state.adam().decoder);
@@ -54,7 +57,7 @@ final class Checkpoint {
                     in.entry("encoder_bias").requireShape(m).floats(),
                     new Matrix(m, d, in.entry("decoder").requireShape(m, d).floats()),
                     in.entry("decoder_bias").requireShape(d).floats(),
-                    new Activation.TopK(config.k()),
+                    activation(in, config),
                     true);
             InputStatistics statistics = new InputStatistics(
                     number(in, "scale"),
@@ -67,6 +70,14 @@ final class Checkpoint {
                     adam,
                     in.entry("last_fired").requireShape(m).longs());
         }
+    }
+
+    private static Activation activation(Safetensors in, TrainConfig config) {
+        Activation initial = config.architecture().initial(config);
+        if (initial instanceof Activation.JumpRelu jump) {
+            read(in, "threshold", jump.threshold());
+        }
+        return initial;
     }
 
     private static void moments(Safetensors in, String name, Adam.Moments into) {

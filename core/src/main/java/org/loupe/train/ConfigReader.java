@@ -5,10 +5,12 @@ import java.lang.reflect.RecordComponent;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import tools.jackson.core.JacksonException;
@@ -16,6 +18,7 @@ import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.MapperFeature;
 import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.exc.InvalidFormatException;
 import tools.jackson.databind.node.ObjectNode;
 import tools.jackson.dataformat.yaml.YAMLMapper;
 
@@ -182,8 +185,18 @@ public final class ConfigReader {
                     e.getPath().stream()
                             .map(r -> String.valueOf(r.getPropertyName()))
                             .toList());
-            throw new BadInput(where + ": " + path + ": " + firstLine(e), e);
+            throw new BadInput(where + ": " + path + ": " + reason(e), e);
         }
+    }
+
+    private static String reason(JacksonException e) {
+        if (e instanceof InvalidFormatException format && format.getTargetType().isEnum()) {
+            String names = Arrays.stream(format.getTargetType().getEnumConstants())
+                    .map(constant -> constant.toString().toLowerCase(Locale.ROOT))
+                    .collect(Collectors.joining(", "));
+            return "'" + format.getValue() + "', expected one of " + names;
+        }
+        return firstLine(e);
     }
 
     private static String firstLine(JacksonException e) {

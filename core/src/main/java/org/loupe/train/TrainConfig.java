@@ -5,12 +5,15 @@ package org.loupe.train;
  * the others" where the sentence says so.
  */
 public record TrainConfig(
-        @About("Architecture: topk (Gao et al. 2024, arXiv 2406.04093).")
-        String architecture,
+        @About(
+                "What is trained: topk (the k largest of each row; Gao et al. 2024, arXiv 2406.04093) or batchtopk (the k·batch"
+                        + " largest of each batch, saved as JumpReLU with one threshold; Bussmann et al. 2024, arXiv 2412.06410).")
+        Architecture architecture,
 
         @About("Number of latents, m.") int latents,
 
-        @About("Active latents of each row, k.") int k,
+        @About("Active latents of each row, k; of batchtopk the mean.")
+        int k,
 
         @About("Rows of one step.") int batch,
 
@@ -109,7 +112,7 @@ public record TrainConfig(
     }
 
     public static final TrainConfig DEFAULT = new TrainConfig(
-            "topk",
+            Architecture.TOPK,
             4096,
             32,
             4096,
@@ -125,9 +128,6 @@ public record TrainConfig(
             60);
 
     public TrainConfig {
-        if (!architecture.equals("topk")) {
-            throw new IllegalArgumentException("architecture: '" + architecture + "', this version trains 'topk'");
-        }
         require(latents >= 1, "latents", latents, "≥ 1");
         require(k >= 1 && k <= latents, "k", k, "from 1 to latents = " + latents);
         require(batch >= 1, "batch", batch, "≥ 1");

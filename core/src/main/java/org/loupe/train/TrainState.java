@@ -1,5 +1,6 @@
 package org.loupe.train;
 
+import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 
 /**
@@ -16,6 +17,10 @@ record TrainState(long step, InputStatistics statistics, Sae sae, Adam adam, lon
         copy(sae.encoderBias(), to.sae.encoderBias());
         copy(sae.decoder().data(), to.sae.decoder().data());
         copy(sae.decoderBias(), to.sae.decoderBias());
+        if (sae.activation() instanceof Activation.JumpRelu from
+                && to.sae.activation() instanceof Activation.JumpRelu into) {
+            copy(from.threshold(), into.threshold());
+        }
         copy(adam.encoder, to.adam.encoder);
         copy(adam.encoderBias, to.adam.encoderBias);
         copy(adam.decoder, to.adam.decoder);

@@ -13,8 +13,8 @@ import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
- * Trains a TopK SAE, one step a call. A step has one dense product (the search for the winners); decoding, backward and
- * gradients touch the winners' rows alone. The trainer logs, saves and resumes nothing: that is {@link TrainRun}'s.
+ * Trains an SAE, one step a call. A step has one dense product (the search for the active latents); decoding, backward and
+ * gradients touch the active latents' rows alone. The trainer logs, saves and resumes nothing: that is {@link TrainRun}'s.
  */
 public final class Trainer implements AutoCloseable {
     private static final int ROW_CHUNK = 64;
@@ -33,9 +33,9 @@ public final class Trainer implements AutoCloseable {
     private final long[] lastFired;
 
     private final LowPrecisionProduct.Offer offer;
-    private final LatentSearch search;
+    private final Selection selection;
     private final SparseRows sparse;
-    private final ActiveRows winners = new ActiveRows();
+    private final ActiveRows active = new ActiveRows();
     private final EntriesByLatent entries = new EntriesByLatent();
     private final @Nullable AuxiliaryLoss auxiliary;
     private final Gradients gradients;
@@ -75,7 +75,8 @@ public final class Trainer implements AutoCloseable {
         this.adam = new Adam(m, d);
         this.lastFired = new long[m];
         this.offer = config.precision().product(m, d, workers.threads());
-        this.search = new LatentSearch(kernels, workers, offer.product().orElse(null));
+        this.selection = Selection.of(
+                config, new LatentSearch(kernels, workers, offer.product().orElse(null)));
         this.sparse = new SparseRows(kernels, workers);
         this.auxiliary = config.auxk().weight() > 0
                 ? new AuxiliaryLoss(
@@ -108,7 +109,7 @@ public final class Trainer implements AutoCloseable {
                 new float[config.latents()],
                 decoder,
                 statistics.centre().clone(),
-                new Activation.TopK(config.k()),
+                config.architecture().initial(config),
                 true);
     }
 
@@ -126,11 +127,11 @@ public final class Trainer implements AutoCloseable {
         forward(rows);
         double loss = objective.loss(scaled, reconstruction, outputGradient);
         double fvu = loss * statistics.variance() * rows.rows() / spread(scaled);
-        if (slopes.length < winners.entries()) {
-            slopes = new float[winners.entries()];
+        if (slopes.length < active.entries()) {
+            slopes = new float[active.entries()];
         }
-        sparse.slopes(winners, sae.decoder(), outputGradient, slopes);
-        entries.regroup(winners, slopes, new int[0], sae.latents());
+        sparse.slopes(active, sae.decoder(), outputGradient, slopes);
+        entries.regroup(active, slopes, new int[0], sae.latents());
         long seen = step * config.batch();
         int[] dead = dead(seen);
         boolean revive = auxiliary != null && dead.length > 0;
@@ -145,7 +146,14 @@ public final class Trainer implements AutoCloseable {
         adam.update(sae, gradients, adamStep(rate, norm), kernels, workers);
         countFired(seen + rows.rows());
         return new StepStats(
-                step, step * config.batch(), loss, fvu, active() / (double) rows.rows(), dead.length, rate, norm);
+                step,
+                step * config.batch(),
+                loss,
+                fvu,
+                active.entries() / (double) rows.rows(),
+                dead.length,
+                rate,
+                norm);
     }
 
     private void forward(Matrix rows) {
@@ -159,8 +167,8 @@ public final class Trainer implements AutoCloseable {
                 }
             }
         });
-        search.search(centred, sae.encoder(), sae.encoderBias(), sae.rule(), winners);
-        sparse.decode(winners, sae.decoder(), sae.decoderBias(), reconstruction);
+        selection.select(centred, sae, active);
+        sparse.decode(active, sae.decoder(), sae.decoderBias(), reconstruction);
     }
 
     private Kernels.AdamStep adamStep(double rate, double norm) {
@@ -212,10 +220,6 @@ public final class Trainer implements AutoCloseable {
         }
     }
 
-    private long active() {
-        return entries.starts[sae.latents()];
-    }
-
     /** One line: which kernels and which product run, and why not a faster one that was asked for. */
     public String describe() {
         String missing = offer.reason().isEmpty() ? "" : "; f32 product: " + offer.reason();
@@ -231,7 +235,7 @@ public final class Trainer implements AutoCloseable {
 
     /**
      * The SAE in raw units. With s the scale of the rows in training, z(s x) = s z_raw(x) when both biases are divided by s, and
-     * relu and top-k commute with a positive factor, so the weights stay as they are and f_raw = f / s.
+     * relu and top-k commute with a positive factor, so the weights stay as they are and f_raw = f / s; thresholds are divided too.
      */
     public Sae result() {
         return new Sae(
@@ -239,7 +243,11 @@ public final class Trainer implements AutoCloseable {
                 unscaled(sae.encoderBias()),
                 new Matrix(sae.latents(), sae.dOut(), sae.decoder().data().clone()),
                 unscaled(sae.decoderBias()),
-                sae.activation(),
+                switch (sae.activation()) {
+                    case Activation.TopK topK -> topK;
+                    case Activation.Relu relu -> relu;
+                    case Activation.JumpRelu jump -> new Activation.JumpRelu(unscaled(jump.threshold()));
+                },
                 true);
     }
 

@@ -107,7 +107,7 @@ class ConfigReaderTest {
                 "k=true | k | int",
                 "lr=quick | lr | quick",
                 "input.shuffle=perhaps | input.shuffle | perhaps",
-                "precision=f16 | precision | f16",
+                "precision=f16 | precision | one of f32, bf16, int8, fast",
                 "precision= | precision | no value",
                 "architecture=null | architecture | no value",
                 "input.centre=median | input.centre | median"
@@ -123,7 +123,7 @@ class ConfigReaderTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "architecture=gated | architecture | gated | topk",
+                "architecture=gated | architecture | 'gated' | one of topk, batchtopk",
                 "latents=0 | latents | 0 | ≥ 1",
                 "k=0 | k | 0 | from 1 to latents = 4096",
                 "k=5000 | k | 5000 | from 1 to latents = 4096",
@@ -165,7 +165,7 @@ class ConfigReaderTest {
                 "optimizer:", "'optimizer' has no value",
                 "precision:", "'precision' has no value",
                 "input:\n  centre: null", "'input.centre' has no value",
-                "input:\n  centre: middle", "input.centre: Cannot deserialize value of type 'Centre'",
+                "input:\n  centre: middle", "input.centre: 'middle', expected one of mean, geometric_median",
                 "latents: 5\nlatents: 6", "latents");
         rules.forEach((text, rule) -> {
             BadInput refusal = assertThrows(BadInput.class, () -> yaml(text), text);

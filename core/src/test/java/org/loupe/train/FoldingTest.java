@@ -4,7 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
@@ -14,14 +15,15 @@ import org.loupe.tensor.Workers;
 
 /** The scale of the rows in training is folded away: on raw rows the result does what the trained SAE does on scaled ones. */
 class FoldingTest {
-    @Test
-    void theResultOnRawRowsIsTheTrainedSaeOnScaledRows() {
+    @ParameterizedTest
+    @EnumSource(Architecture.class)
+    void theResultOnRawRowsIsTheTrainedSaeOnScaledRows(Architecture architecture) {
         Matrix rows = Matrix.zeros(1000, TrainRuns.WIDTH);
         TrainRuns.rows().read(0, 1000, rows, 0);
         for (int i = 0; i < rows.data().length; i++) {
             rows.data()[i] *= 40;
         }
-        TrainConfig config = TrainRuns.config("batch=1000");
+        TrainConfig config = TrainRuns.config("batch=1000", "architecture=" + architecture);
         try (Workers workers = new Workers(2)) {
             Trainer trainer = new Trainer(config, rows, 20, workers);
             for (int step = 0; step < 20; step++) {

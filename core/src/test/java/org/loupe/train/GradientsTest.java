@@ -27,12 +27,13 @@ class GradientsTest {
         final double[][] scaled;
         final ScalarModel model;
 
-        Case(int d, int m, int k, int batch, int auxK, int deadEvery, long seed) {
+        Case(Architecture architecture, int d, int m, int k, int batch, int auxK, int deadEvery, long seed) {
             Random random = new Random(seed);
             TrainConfig config = ConfigReader.read(
                     TrainConfig.DEFAULT,
                     null,
                     List.of(
+                            "architecture=" + architecture,
                             "latents=" + m,
                             "k=" + k,
                             "batch=" + batch,
@@ -61,7 +62,7 @@ class GradientsTest {
                     scaled[r][c] = (float) (rows.at(r, c) * SCALE);
                 }
             }
-            model = new ScalarModel(d, m, k, VARIANCE, 0.3, auxK, dead);
+            model = new ScalarModel(d, m, k, architecture, VARIANCE, 0.3, auxK, dead);
         }
 
         private static void fill(float[] values, Random random, double size) {
@@ -80,8 +81,8 @@ class GradientsTest {
 
             assertEquals(model.loss(theta, scaled, residual), stats.loss(), 1e-5 * stats.loss());
             assertEquals(ScalarModel.squares(residual) / ScalarModel.spread(scaled), stats.fvu(), 1e-5 * stats.fvu());
-            double active = Arrays.stream(scaled)
-                    .mapToInt(x -> model.active(theta, x).length)
+            double active = Arrays.stream(model.active(theta, scaled))
+                    .mapToInt(row -> row.length)
                     .sum();
             assertEquals(active / scaled.length, stats.l0(), 1e-12);
             assertEquals(model.dead().length, stats.dead());
@@ -117,8 +118,10 @@ class GradientsTest {
     @CsvSource({"7, 13, 3, 5, 1", "3, 40, 1, 9, 2", "17, 11, 11, 6, 3", "5, 30, 5, 67, 4", "2, 3, 2, 4, 5"})
     void gradientsEqualFiniteDifferences(int d, int m, int k, int batch, long seed) {
         for (long s = seed; s < seed + 200; s += 100) {
-            try (Case c = new Case(d, m, k, batch, 1, 0, s)) {
-                c.check();
+            for (Architecture architecture : Architecture.values()) {
+                try (Case c = new Case(architecture, d, m, k, batch, 1, 0, s)) {
+                    c.check();
+                }
             }
         }
     }
@@ -133,15 +136,17 @@ class GradientsTest {
     void gradientsOfTheAuxiliaryLossEqualFiniteDifferences(
             int d, int m, int k, int batch, int auxK, int deadEvery, long seed) {
         for (long s = seed; s < seed + 200; s += 100) {
-            try (Case c = new Case(d, m, k, batch, auxK, deadEvery, s)) {
-                c.check();
+            for (Architecture architecture : Architecture.values()) {
+                try (Case c = new Case(architecture, d, m, k, batch, auxK, deadEvery, s)) {
+                    c.check();
+                }
             }
         }
     }
 
     @Test
     void latentsWithoutAPositivePreActivationGetNoGradient() {
-        try (Case c = new Case(6, 20, 8, 5, 3, 3, 9)) {
+        try (Case c = new Case(Architecture.TOPK, 6, 20, 8, 5, 3, 3, 9)) {
             float[] bias = c.trainer.state().sae().encoderBias();
             for (int i = 0; i < bias.length; i++) {
                 bias[i] = i < 10 ? -100 : -4;
@@ -156,7 +161,7 @@ class GradientsTest {
     /** Of two equal latents the lower one is on; a finite difference would sit on the kink, so gradients are compared by hand. */
     @Test
     void ofEqualLatentsTheLowerIndexWins() {
-        try (Case c = new Case(5, 8, 1, 4, 1, 0, 3)) {
+        try (Case c = new Case(Architecture.TOPK, 5, 8, 1, 4, 1, 0, 3)) {
             Sae sae = c.trainer.state().sae();
             for (int i = 0; i < 8; i++) {
                 System.arraycopy(sae.encoder().data(), 0, sae.encoder().data(), i * 5, 5);
@@ -174,11 +179,11 @@ class GradientsTest {
     /** Two steps: a latent is dead when it has not fired for dead_after rows, and alive again after it has fired. */
     @Test
     void deadLatentsAreCountedByRowsSinceTheyFired() {
-        try (Case c = new Case(5, 12, 2, 4, 1, 0, 3)) {
+        try (Case c = new Case(Architecture.TOPK, 5, 12, 2, 4, 1, 0, 3)) {
             double[] theta = ScalarModel.weights(c.trainer.state().sae());
             boolean[] fired = new boolean[12];
-            for (double[] x : c.scaled) {
-                for (int i : c.model.active(theta, x)) {
+            for (int[] row : c.model.active(theta, c.scaled)) {
+                for (int i : row) {
                     fired[i] = true;
                 }
             }

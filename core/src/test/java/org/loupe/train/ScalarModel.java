@@ -1,6 +1,7 @@
 package org.loupe.train;
 
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.loupe.sae.Sae;
@@ -12,7 +13,8 @@ import org.loupe.sae.Sae;
  * @param variance V of the loss
  * @param dead latents of the auxiliary loss; empty for none
  */
-record ScalarModel(int d, int m, int k, double variance, double auxWeight, int auxK, int[] dead) {
+record ScalarModel(
+        int d, int m, int k, Architecture architecture, double variance, double auxWeight, int auxK, int[] dead) {
     static double[] weights(Sae sae) {
         List<float[]> groups =
                 List.of(sae.encoder().data(), sae.encoderBias(), sae.decoder().data(), sae.decoderBias());
@@ -56,10 +58,11 @@ record ScalarModel(int d, int m, int k, double variance, double auxWeight, int a
     /** e = x − x̂. */
     double[][] residual(double[] theta, double[][] x) {
         double[][] e = new double[x.length][d];
+        int[][] active = active(theta, x);
         for (int r = 0; r < x.length; r++) {
             double[] z = preActivations(theta, x[r]);
             double[] out = Arrays.copyOfRange(theta, decoderBiasAt(), decoderBiasAt() + d);
-            for (int i : active(theta, x[r])) {
+            for (int i : active[r]) {
                 addLatent(theta, i, z[i], out);
             }
             for (int c = 0; c < d; c++) {
@@ -69,9 +72,23 @@ record ScalarModel(int d, int m, int k, double variance, double auxWeight, int a
         return e;
     }
 
-    /** The latents that are on. */
-    int[] active(double[] theta, double[] x) {
-        return winners(preActivations(theta, x), IntStream.range(0, m).toArray(), k);
+    /** The latents that are on in each row. */
+    int[][] active(double[] theta, double[][] x) {
+        double[][] z = Arrays.stream(x).map(row -> preActivations(theta, row)).toArray(double[][]::new);
+        int[] all = IntStream.range(0, m).toArray();
+        return switch (architecture) {
+            case TOPK -> Arrays.stream(z).map(row -> winners(row, all, k)).toArray(int[][]::new);
+            case BATCHTOPK -> {
+                double[] flat = Arrays.stream(z).flatMapToDouble(Arrays::stream).toArray();
+                int[] on = winners(flat, IntStream.range(0, flat.length).toArray(), k * x.length);
+                yield IntStream.range(0, x.length)
+                        .mapToObj(r -> Arrays.stream(on)
+                                .filter(i -> i / m == r)
+                                .map(i -> i % m)
+                                .toArray())
+                        .toArray(int[][]::new);
+            }
+        };
     }
 
     private double[] preActivations(double[] theta, double[] x) {
@@ -89,10 +106,11 @@ record ScalarModel(int d, int m, int k, double variance, double auxWeight, int a
     private static int[] winners(double[] z, int[] among, int count) {
         return Arrays.stream(among)
                 .filter(i -> z[i] > 0)
-                .filter(i -> Arrays.stream(among)
-                                .filter(j -> z[j] > z[i] || (z[j] == z[i] && j < i))
-                                .count()
-                        < count)
+                .boxed()
+                .sorted(Comparator.<Integer>comparingDouble(i -> -z[i]).thenComparingInt(i -> i))
+                .limit(count)
+                .mapToInt(i -> i)
+                .sorted()
                 .toArray();
     }
 

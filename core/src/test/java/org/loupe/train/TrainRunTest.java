@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.activations.MatrixRows;
 import org.loupe.io.BadInput;
@@ -105,6 +106,18 @@ class TrainRunTest {
                 TrainRuns.log(folder).stream()
                         .mapToLong(line -> line.path("step").asLong())
                         .toArray());
+    }
+
+    @ParameterizedTest
+    @EnumSource(Architecture.class)
+    void anInterruptedRunOfEveryArchitectureEndsWithTheSameBits(Architecture architecture) throws IOException {
+        String set = "architecture=" + architecture;
+        Path whole = folder.resolve("whole");
+        TrainRuns.train(whole, TrainRuns.rows(), TrainRuns.config(set, "threads=3"), event -> {});
+        Path interrupted = folder.resolve("interrupted");
+        interruptAfter(interrupted, TrainRuns.config(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
+        TrainRuns.train(interrupted, TrainRuns.rows(), TrainRuns.config(set), event -> {});
+        assertSameSae(whole, interrupted);
     }
 
     private static List<JsonNode> withoutRate(List<JsonNode> log) {
