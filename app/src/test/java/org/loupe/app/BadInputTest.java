@@ -131,6 +131,7 @@ final class BadInputTest {
                 bad("value out of range", rows("rows.safetensors", "--set", "k=0"), "k: 0", "expected"),
                 bad("value of another kind", rows("rows.safetensors", "--set", "k=many"), "k"),
                 bad("another run in the folder", again("--set", "k=3"), "k = 2", "--fresh"),
+                bad("file for a folder", into("wide.safetensors"), "wide.safetensors: is a file"),
                 bad("other rows for a run", again("--data", at("wide.safetensors")), "--fresh"),
                 bad("unknown hook point", harvest("--hook", "blocks.11.hook_resid_pots"), "blocks.11.hook_resid_post"),
                 bad("unknown model", harvest("--model", "smolm2"), "smolm2", "smollm2"),
@@ -226,6 +227,10 @@ final class BadInputTest {
         }
         args.addAll(List.of((Object[]) more));
         return args;
+    }
+
+    private List<Object> into(String out) {
+        return List.of("train", "--data", at("rows.safetensors"), "--out", at(out), "--set", "latents=64");
     }
 
     private List<Object> harvest(String... more) {

@@ -10,6 +10,7 @@ import org.loupe.activations.RowSource;
 import org.loupe.activations.ShuffledRows;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
+import org.loupe.io.FolderLock;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
@@ -31,6 +32,7 @@ public final class TrainRun {
      *
      * @param out the run's folder, which becomes the SAE folder
      * @return {@code out}
+     * @throws BadInput where the folder holds another run, or another process is writing there
      */
     public static Path train(
             Path out,
@@ -44,6 +46,19 @@ public final class TrainRun {
             throw new BadInput("latents: " + config.latents() + " of width " + rows.width()
                     + " are more than one array holds; at this width at most " + MOST_WEIGHTS / rows.width());
         }
+        try (FolderLock _ = FolderLock.take(out)) {
+            return locked(out, rows, config, provenance, hookIn, hookOut, listener);
+        }
+    }
+
+    private static Path locked(
+            Path out,
+            RowSource rows,
+            TrainConfig config,
+            Provenance provenance,
+            String hookIn,
+            String hookOut,
+            Consumer<TrainEvent> listener) {
         new RunRecord(ConfigReader.toMap(config), provenance, hookIn, hookOut, rows.rows(), rows.width()).claim(out);
         if (Files.exists(out.resolve(SaeFolder.INFO))) {
             AtomicFiles.delete(out.resolve(Checkpoint.FILE));
@@ -84,9 +99,16 @@ public final class TrainRun {
 
     /** Deletes the files of a run, finished or not, and nothing else, so that the next start begins anew. */
     public static void clear(Path folder) {
-        for (String file : List.of(
-                SaeFolder.INFO, SaeFolder.CONFIG, SaeFolder.WEIGHTS, Checkpoint.FILE, StepLog.FILE, RunRecord.FILE)) {
-            AtomicFiles.delete(folder.resolve(file));
+        try (FolderLock _ = FolderLock.take(folder)) {
+            for (String file : List.of(
+                    SaeFolder.INFO,
+                    SaeFolder.CONFIG,
+                    SaeFolder.WEIGHTS,
+                    Checkpoint.FILE,
+                    StepLog.FILE,
+                    RunRecord.FILE)) {
+                AtomicFiles.delete(folder.resolve(file));
+            }
         }
     }
 

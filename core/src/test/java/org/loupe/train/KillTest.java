@@ -3,6 +3,7 @@ package org.loupe.train;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.BufferedReader;
@@ -16,7 +17,9 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
+import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Safetensors;
 import org.loupe.sae.SaeFolder;
@@ -67,6 +70,7 @@ class KillTest {
             try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
                 @Nullable String line = out.readLine();
                 assertNotNull(line, "the child ended before its first checkpoint");
+                assertRefused(killed);
                 Thread.sleep(0, random.nextInt(1_000_000));
                 Thread.sleep(random.nextInt(60));
                 process.destroyForcibly();
@@ -94,6 +98,20 @@ class KillTest {
                         .map(line -> line.path("step"))
                         .toList(),
                 TrainRuns.log(killed).stream().map(line -> line.path("step")).toList());
+    }
+
+    /** Two processes in one folder would write each other's files: while the child trains nobody else may, or start over. */
+    private static void assertRefused(Path busy) throws IOException {
+        byte[] before = Files.readAllBytes(busy.resolve(RunRecord.FILE));
+        List<Executable> attempts = List.of(
+                () -> TrainRuns.train(busy, TrainRuns.rows(), config(), event -> {}), () -> TrainRun.clear(busy));
+        for (Executable attempt : attempts) {
+            BadInput refusal = assertThrows(BadInput.class, attempt);
+            assertEquals(
+                    busy + ": another process is writing there: wait for it to end, or choose another folder",
+                    refusal.getMessage());
+        }
+        assertArrayEquals(before, Files.readAllBytes(busy.resolve(RunRecord.FILE)));
     }
 
     /** Every file is whole, but for the one that was being written aside and the last line of the log. */

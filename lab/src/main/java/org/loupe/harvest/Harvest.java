@@ -13,6 +13,7 @@ import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
 import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
+import org.loupe.io.FolderLock;
 import org.loupe.io.Provenance;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tokenizer;
@@ -60,7 +61,8 @@ public final class Harvest {
     /**
      * Harvests, or goes on with an interrupted harvest, or says that it is complete.
      *
-     * @throws BadInput where the folder holds a store of another configuration, or an activation is not finite
+     * @throws BadInput where the folder holds a store of another configuration, another process is writing there, or an activation is
+     *     not finite
      * @throws java.io.UncheckedIOException where the disk refuses; the shards written before stay whole
      */
     public static Result run(
@@ -88,12 +90,16 @@ public final class Harvest {
 
     static Result run(
             Subject subject, Corpus corpus, HarvestConfig config, Path folder, Consumer<HarvestEvent> listener) {
-        return new Harvest(subject, config, folder, listener).run(corpus);
+        try (FolderLock _ = FolderLock.take(folder)) {
+            return new Harvest(subject, config, folder, listener).run(corpus);
+        }
     }
 
     /** Deletes the files of a store, finished or not, so that the next run starts over. */
     public static void clear(Path folder) {
-        HarvestProgress.clear(folder);
+        try (FolderLock _ = FolderLock.take(folder)) {
+            HarvestProgress.clear(folder);
+        }
     }
 
     private Result run(Corpus corpus) {
@@ -102,6 +108,7 @@ public final class Harvest {
         if (Files.isRegularFile(folder.resolve(StoreInfo.FILE))) {
             try (ActivationStore store = ActivationStore.open(folder)) {
                 HarvestProgress.requireSame(folder, store.info().configuration(), configuration);
+                HarvestProgress.delete(folder);
                 return new Result(store.info(), true, 0, 0, 0);
             }
         }

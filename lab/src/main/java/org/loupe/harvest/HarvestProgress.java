@@ -11,6 +11,7 @@ import java.util.stream.Stream;
 import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
 import org.loupe.io.BadInput;
+import org.loupe.io.FolderLock;
 import org.loupe.io.Json;
 
 /**
@@ -67,13 +68,12 @@ record HarvestProgress(
 
     /** Refuses a folder that holds anything but an unfinished harvest. */
     static void requireEmpty(Path folder) {
-        if (!Files.isDirectory(folder)) {
-            return;
-        }
         try (Stream<Path> files = Files.list(folder)) {
-            files.filter(f -> !isOurs(f)).findFirst().ifPresent(f -> {
-                throw BadInput.in(folder, "is not empty and holds no store: it has " + f.getFileName());
-            });
+            files.filter(f -> !isOurs(f) && !f.endsWith(FolderLock.FILE))
+                    .findFirst()
+                    .ifPresent(f -> {
+                        throw BadInput.in(folder, "is not empty and holds no store: it has " + f.getFileName());
+                    });
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }
@@ -81,9 +81,6 @@ record HarvestProgress(
 
     /** Deletes the files of a store, finished or not, and nothing else. */
     static void clear(Path folder) {
-        if (!Files.isDirectory(folder)) {
-            return;
-        }
         try (Stream<Path> files = Files.list(folder)) {
             // store.json first: what is left after an interruption is then no store.
             List<Path> ours = files.filter(HarvestProgress::isOurs)

@@ -200,7 +200,31 @@ class HarvestTest {
             }
         }
         assertTrue(kills > 0, "the child was never killed");
+        harvest(killed); // tidies where the last kill came between the store and the end
         assertSameBytes(bytes(whole), bytes(killed));
+    }
+
+    /** A second harvest into the folder, or a fresh start of it, while the first one runs. */
+    @Test
+    void onlyOneHarvestAtATimeWritesInAFolder() throws IOException {
+        Path whole = folder.resolve("whole");
+        harvest(whole);
+        Path busy = folder.resolve("busy");
+        AtomicInteger batches = new AtomicInteger();
+        Harvest.run(
+                ToyModel.subject(batch -> {
+                    if (batches.getAndIncrement() == 20) {
+                        refused(busy + ": another process is writing there", () -> harvest(busy));
+                        refused(busy + ": another process is writing there", () -> Harvest.clear(busy));
+                    }
+                    return ToyModel.rows(batch);
+                }),
+                CORPUS,
+                ToyModel.config(),
+                busy,
+                event -> {});
+        assertTrue(batches.get() > 20);
+        assertSameBytes(bytes(whole), bytes(busy));
     }
 
     @Test
