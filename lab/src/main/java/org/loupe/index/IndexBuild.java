@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.loupe.activations.ActivationStore;
@@ -93,9 +94,9 @@ final class IndexBuild {
                     text.categories(),
                     counts,
                     seconds,
-                    Map.of(
+                    new TreeMap<>(Map.of(
                             IndexTable.LATENTS.file(), IndexTable.LATENTS.meaning(),
-                            IndexTable.EXAMPLES.file(), IndexTable.EXAMPLES.meaning()));
+                            IndexTable.EXAMPLES.file(), IndexTable.EXAMPLES.meaning())));
             Json.write(folder.resolve(IndexInfo.FILE), info);
             return info;
         }
