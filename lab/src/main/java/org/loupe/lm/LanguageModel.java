@@ -284,7 +284,7 @@ public final class LanguageModel implements AutoCloseable {
                 Pass pass = pass(hooks)) {
             TokenBatch batch = TokenBatch.of(tokens);
             AttentionPlan plan = position == 0 ? plan(batch) : AttentionPlan.next(position, architecture);
-            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, true);
+            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, recording);
             Tensor last = residual.narrow(1, tokens.length - 1L, 1); // [1, 1, d]
             return Math.toIntExact(
                     transformer.unembed(last).argmax(new LongOptional(), false).item_long());

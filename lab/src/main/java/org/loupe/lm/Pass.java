@@ -75,7 +75,7 @@ final class Pass implements AutoCloseable {
      * @param from where the given rows are; hooks after it are called
      * @param start {@code [s, l, d]}
      * @param last the run stops after this hook point; null: it goes on to the end of the last block
-     * @param whole keep the batch in one part, on the calling thread
+     * @param recording keep the batch in one part on the calling thread, whose operators record; all threads work on each of them
      * @return the rows at the end, {@code [s, l, d]} unless {@code last} is of another width
      */
     Tensor run(
@@ -84,12 +84,12 @@ final class Pass implements AutoCloseable {
             AttentionPlan plan,
             @Nullable HookPoint last,
             @Nullable KeyValueCache cache,
-            boolean whole) {
-        cut(start, plan, whole || cache != null);
+            boolean recording) {
+        cut(start, plan, recording || cache != null);
         int at = Transformer.stepAfter(from);
         for (HookPoint point : hooks.tailMap(from, false).keySet()) {
             int next = Transformer.stepAfter(point);
-            advance(at, next, cache);
+            advance(at, next, cache, recording);
             at = next;
             Tensor rows = joined();
             Tensor replaced = hooked(point, rows);
@@ -98,7 +98,7 @@ final class Pass implements AutoCloseable {
             }
         }
         if (last == null) {
-            advance(at, transformer.steps(), cache);
+            advance(at, transformer.steps(), cache, recording);
         }
         return joined();
     }
@@ -113,8 +113,8 @@ final class Pass implements AutoCloseable {
         }
     }
 
-    private void advance(int from, int to, @Nullable KeyValueCache cache) {
-        if (parts.size() == 1) {
+    private void advance(int from, int to, @Nullable KeyValueCache cache, boolean recording) {
+        if (recording) {
             advance(parts.getFirst(), from, to, cache);
         } else {
             lanes.run(parts.size(), i -> advance(parts.get(i), from, to, cache));

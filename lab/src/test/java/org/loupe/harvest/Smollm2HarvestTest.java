@@ -1,13 +1,21 @@
 package org.loupe.harvest;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.loupe.activations.ActivationStore;
 import org.loupe.io.Dtype;
 import org.loupe.lm.HookPoint;
@@ -50,6 +58,37 @@ class Smollm2HarvestTest {
                     assertTrue(largest <= 1e-4 * Math.sqrt(squares), "row " + r + ": " + largest / Math.sqrt(squares));
                 }
             }
+        }
+    }
+
+    /** Batches of 3 rows are small enough for one part, and shards end with smaller ones. */
+    @ParameterizedTest
+    @EnumSource(Precision.class)
+    void interruptedAndGoneOnWithOtherThreadsItEndsWithTheSameBytes(Precision precision) throws IOException {
+        Path whole = folder.resolve("whole");
+        harvest(precision, 1, whole, event -> {});
+        Path cut = folder.resolve("cut");
+        assertThrows(
+                IllegalStateException.class,
+                () -> harvest(precision, 5, cut, event -> {
+                    if (event.stage() == HarvestEvent.Stage.RUNNING && event.done() > event.total() / 2) {
+                        throw new IllegalStateException("interrupted");
+                    }
+                }));
+        assertTrue(HarvestProgress.read(cut).shards().size() > 0, "nothing to go on from");
+        harvest(precision, 2, cut, event -> {});
+        try (Stream<Path> files = Files.list(whole)) {
+            for (Path file : files.toList()) {
+                assertArrayEquals(
+                        Files.readAllBytes(file), Files.readAllBytes(cut.resolve(file.getFileName())), file.toString());
+            }
+        }
+    }
+
+    private static void harvest(Precision precision, int threads, Path out, Consumer<HarvestEvent> listener) {
+        HarvestConfig config = new HarvestConfig(HookPoint.residPost(4), 1200, 128, 3, Dtype.F32, 500, false, 1);
+        try (LanguageModel model = LanguageModel.load(Smollm2.files(), precision, threads)) {
+            Harvest.run(model, WordNet.corpus(), config, out, listener);
         }
     }
 }
