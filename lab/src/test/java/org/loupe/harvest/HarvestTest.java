@@ -191,7 +191,7 @@ class HarvestTest {
                     .redirectErrorStream(true)
                     .redirectOutput(folder.resolve("child.log").toFile())
                     .start();
-            long moment = 500L + random.nextInt(1500);
+            long moment = 300L + random.nextInt(900); // a whole run pauses for 1,200 ms at least
             if (!child.waitFor(kills < 6 ? moment : 60_000, TimeUnit.MILLISECONDS)) {
                 child.destroyForcibly().waitFor();
                 kills++;
