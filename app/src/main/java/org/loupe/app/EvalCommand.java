@@ -4,12 +4,12 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.RowSource;
-import org.loupe.activations.SafetensorsRows;
 import org.loupe.eval.EvalReport;
 import org.loupe.eval.Evaluation;
 import org.loupe.io.BadInput;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
+import org.loupe.synth.Truth;
 import org.loupe.tensor.Workers;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -21,11 +21,11 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "eval",
         description = "Measure an SAE on rows and, with a store and its model, what splicing it in does to the loss;"
-                + " baselines beside. Writes eval.json and report.html.",
+                + " baselines beside. Writes eval.json and report.html; of a known truth also truth.csv.",
         footer = {
             "Example:",
             "  loupe eval runs/demo/sae --store runs/demo/store --model smollm2 --json",
-            "  loupe eval runs/sae --data rows.safetensors --truth directions.safetensors"
+            "  loupe eval runs/sae --data world/eval.safetensors --truth world/truth.safetensors"
         })
 final class EvalCommand extends LoupeCommand {
     @Parameters(paramLabel = "SAE", description = "Folder of the SAE.")
@@ -60,7 +60,7 @@ final class EvalCommand extends LoupeCommand {
     @Option(
             names = "--truth",
             paramLabel = "FILE",
-            description = "Safetensors file with the directions that made the data: gives MMCS.")
+            description = "What made the data: truth.safetensors of synth, or a file with the directions alone.")
     private @Nullable Path truth;
 
     @Option(names = "--out", paramLabel = "DIR", description = "Where to write (default: the SAE folder).")
@@ -96,12 +96,7 @@ final class EvalCommand extends LoupeCommand {
 
     private Evaluation.Options options() {
         Evaluation.Options options = Evaluation.Options.DEFAULT.withRows(rows);
-        if (truth == null) {
-            return options;
-        }
-        try (SafetensorsRows directions = SafetensorsRows.open(truth, null)) {
-            return options.withTruth(SaeRows.all(directions));
-        }
+        return truth == null ? options : options.withTruth(Truth.read(truth));
     }
 
     private void evaluate(

@@ -13,16 +13,19 @@ import org.loupe.eval.Evaluation;
 import org.loupe.eval.Metric;
 import org.loupe.eval.ReportPage;
 import org.loupe.eval.RowEvaluation;
+import org.loupe.eval.TruthTable;
+import org.loupe.io.AtomicFiles;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Workers;
 import org.loupe.text.Corpus;
 
-/** Evaluates with progress and one line of result; writes {@code eval.json} and {@code report.html}. */
+/** Evaluates with progress and one line of result; writes {@code eval.json}, {@code report.html} and, of a known truth, {@code truth.csv}. */
 final class EvalStage {
     static final String JSON = "eval.json";
     static final String PAGE = "report.html";
+    static final String TRUTH = "truth.csv";
 
     private EvalStage() {}
 
@@ -45,11 +48,12 @@ final class EvalStage {
             Workers workers) {
         long start = System.nanoTime();
         SaeFolder.Loaded loaded = SaeFolder.load(sae);
+        RowEvaluation rows;
         EvalReport report;
         try (Progress progress = new Progress(terminal)) {
             Evaluation.Progress shown =
                     (stage, done, total) -> progress.at("eval: " + stage, unit(stage), done, total, "");
-            RowEvaluation rows = Evaluation.rows(loaded, source, options, workers, shown);
+            rows = Evaluation.rows(loaded, source, options, workers, shown);
             report = rows.report();
             if (causal != null) {
                 List<TokenBatch> text =
@@ -60,9 +64,15 @@ final class EvalStage {
         }
         report.write(out.resolve(JSON));
         Path steps = sae.resolve("steps.jsonl");
-        ReportPage.write(out.resolve(PAGE), report, Files.isRegularFile(steps) ? steps : null);
+        ReportPage.write(out.resolve(PAGE), report, rows.features(), Files.isRegularFile(steps) ? steps : null);
+        boolean known = !rows.features().isEmpty();
+        if (known) {
+            TruthTable.write(out.resolve(TRUTH), rows.features());
+        } else {
+            AtomicFiles.delete(out.resolve(TRUTH)); // of an earlier evaluation
+        }
         terminal.say("eval: " + line(report) + " in " + Progress.clock((System.nanoTime() - start) / 1e9) + " → "
-                + out.resolve(JSON) + ", " + PAGE);
+                + out.resolve(JSON) + ", " + PAGE + (known ? ", " + TRUTH : ""));
         return report;
     }
 

@@ -56,7 +56,9 @@ final class InfoCommand extends LoupeCommand {
             }
         }
         if (!known) {
-            throw BadInput.in(path, "holds none of cfg.json (an SAE), store.json (a store), index.json (an index)");
+            throw BadInput.in(
+                    path,
+                    "holds none of cfg.json (an SAE), store.json (a store), index.json (an index), synth.json (made rows)");
         }
     }
 
@@ -93,7 +95,8 @@ final class InfoCommand extends LoupeCommand {
         SAE("cfg.json", "sparse autoencoder (SAELens' format)"),
         RUN("loupe.json", "made by Loupe"),
         STORE("store.json", "activation store"),
-        INDEX("index.json", "feature index");
+        INDEX("index.json", "feature index"),
+        WORLD("synth.json", "rows with a known dictionary");
 
         private final String file;
         private final String title;

@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
             DemoCommand.class,
             ModelCommand.class,
             HarvestCommand.class,
+            SynthCommand.class,
             TrainCommand.class,
             EvalCommand.class,
             IndexCommand.class,

@@ -10,6 +10,7 @@ import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
+import org.loupe.synth.Truth;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -24,9 +25,9 @@ public final class Evaluation {
      *
      * @param rows rows at most, in blocks spread evenly over the source
      * @param batch rows of a block
-     * @param truth directions that made the data, [· × d], where they are known: gives MMCS
+     * @param truth what made the rows, where that is known; with codes, of all rows of the source
      */
-    public record Options(long rows, int batch, @Nullable Matrix truth) {
+    public record Options(long rows, int batch, @Nullable Truth truth) {
         public static final Options DEFAULT = new Options(1 << 18, 4096, null);
 
         public Options {
@@ -39,8 +40,8 @@ public final class Evaluation {
             return new Options(most, batch, truth);
         }
 
-        public Options withTruth(Matrix directions) {
-            return new Options(rows, batch, directions);
+        public Options withTruth(Truth known) {
+            return new Options(rows, batch, known);
         }
     }
 
@@ -72,24 +73,31 @@ public final class Evaluation {
         RowMetrics reconstruction = new RowMetrics(sae.dIn());
         LatentMetrics usage = new LatentMetrics(sae.latents());
         Covariance covariance = new Covariance(sae.dIn());
-        pass.run("rows", sae, workers, (x, out, latents) -> {
+        Truth truth = options.truth();
+        TruthMetrics known = truth == null ? null : new TruthMetrics(truth, sae);
+        pass.run("rows", sae, workers, (first, x, out, latents) -> {
             reconstruction.add(x, out, workers);
             usage.add(latents);
+            if (known != null) {
+                known.add(first, latents);
+            }
             covariance.add(x, workers);
         });
         Scores used = usage.scores();
         int k = Baselines.coefficients(sae, used.value(Metric.L0));
         PrincipalComponents pca = PrincipalComponents.fit(covariance, k);
+        TruthMetrics.Result found = known == null ? TruthMetrics.Result.NONE : known.result(workers);
         Scores scores = reconstruction
                 .scores()
                 .with(used)
-                .with(geometry(sae.decoder(), options.truth(), workers))
+                .with(coherence(sae.decoder(), workers))
+                .with(found.scores())
                 .with(Metric.PCA_COMPONENTS, pca.componentsFor(reconstruction.fvu()));
 
         Sae random = RandomDictionary.draw(sae.latents(), k, reconstruction.mean(), RANDOM_SEED, pass.first(), workers);
         RowMetrics randomRows = new RowMetrics(sae.dIn());
         LatentMetrics randomUsage = new LatentMetrics(sae.latents());
-        pass.run("random dictionary", random, workers, (x, out, latents) -> {
+        pass.run("random dictionary", random, workers, (first, x, out, latents) -> {
             randomRows.add(x, out, workers);
             randomUsage.add(latents);
         });
@@ -103,7 +111,7 @@ public final class Evaluation {
                 Scores.NONE,
                 baselines.scores(),
                 new EvalReport.Histograms(usage.density(), usage.activations()));
-        return new RowEvaluation(report, baselines);
+        return new RowEvaluation(report, baselines, found.features());
     }
 
     private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, Options options) {
@@ -116,24 +124,31 @@ public final class Evaluation {
         if (rows.rows() == 0) {
             throw new BadInput(rows.name() + ": no rows to evaluate");
         }
-        Matrix truth = options.truth();
-        if (truth != null && (truth.rows() == 0 || truth.cols() != sae.dOut())) {
-            throw new BadInput("the true directions are [" + truth.rows() + " × " + truth.cols()
-                    + "], expected at least one, as wide as the decoder's rows: " + sae.dOut());
+        Truth truth = options.truth();
+        if (truth != null) {
+            requireFit(truth, sae, rows);
         }
     }
 
-    private static Scores geometry(Matrix decoder, @Nullable Matrix truth, Workers workers) {
-        float[] coherence = MaxCosine.within(decoder, workers);
-        Scores scores =
-                Scores.NONE.with(Metric.COHERENCE_MEAN, mean(coherence)).with(Metric.COHERENCE_MAX, max(coherence));
-        return truth == null
-                ? scores
-                : scores.with(Metric.MMCS, mean(MaxCosine.between(truth, decoder, workers)))
-                        .with(Metric.MMCS_LATENTS, mean(MaxCosine.between(decoder, truth, workers)));
+    private static void requireFit(Truth truth, Sae sae, RowSource rows) {
+        Matrix directions = truth.directions();
+        if (directions.rows() == 0 || directions.cols() != sae.dOut()) {
+            throw new BadInput("the true directions are [" + directions.rows() + " × " + directions.cols()
+                    + "], expected at least one, as wide as the decoder's rows: " + sae.dOut());
+        }
+        Truth.Activity activity = truth.activity();
+        if (activity != null && activity.codes().rows() != rows.rows()) {
+            throw new BadInput(rows.name() + ": has " + rows.rows() + " rows, but the truth has the codes of "
+                    + activity.codes().rows() + "; evaluate on the rows that were made with it");
+        }
     }
 
-    private static double mean(float[] values) {
+    private static Scores coherence(Matrix decoder, Workers workers) {
+        float[] coherence = MaxCosine.within(decoder, workers);
+        return Scores.NONE.with(Metric.COHERENCE_MEAN, mean(coherence)).with(Metric.COHERENCE_MAX, max(coherence));
+    }
+
+    static double mean(float[] values) {
         double sum = 0;
         for (float value : values) {
             sum += value;
@@ -177,7 +192,8 @@ public final class Evaluation {
 
         @FunctionalInterface
         interface Sink {
-            void take(Matrix x, Matrix reconstruction, Latents latents);
+            /** @param first row of the source that x begins with */
+            void take(long first, Matrix x, Matrix reconstruction, Latents latents);
         }
 
         void run(String stage, Sae sae, Workers workers, Sink sink) {
@@ -189,10 +205,14 @@ public final class Evaluation {
                 Matrix x = read(i, buffer);
                 Latents latents = encoder.encode(x);
                 Decoder.decode(sae, latents, out, workers);
-                sink.take(x, out.head(x.rows()), latents);
+                sink.take(first(i), x, out.head(x.rows()), latents);
                 done += x.rows();
                 progress.at(stage, done, total);
             }
+        }
+
+        private long first(long i) {
+            return i * blocks / chosen * batch;
         }
 
         Matrix first() {
@@ -201,7 +221,7 @@ public final class Evaluation {
 
         /** The i-th of the chosen blocks; the last one is cut where the rows wanted are not a whole number of blocks. */
         private Matrix read(long i, Matrix buffer) {
-            long from = i * blocks / chosen * batch;
+            long from = first(i);
             int count = (int) Math.min(batch, total - i * batch);
             source.read(from, count, buffer, 0);
             for (int r = 0; r < count; r++) {

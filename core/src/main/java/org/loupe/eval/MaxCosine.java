@@ -7,7 +7,7 @@ import org.loupe.tensor.Workers;
 
 /**
  * For each row of one dictionary the largest cosine to a row of another. All pairs are compared, in f32 (errors of about 1e-6),
- * tile by tile: no [rows × rows] matrix is stored.
+ * tile by tile: no [rows × rows] matrix is stored, unless {@link #all} is asked for it.
  */
 public final class MaxCosine {
     /** Panels of packed rows that share one pass over the other dictionary. */
@@ -39,13 +39,42 @@ public final class MaxCosine {
         return search(unit, unit, true, workers);
     }
 
+    /**
+     * All cosines, cos(aᵢ, bⱼ). A row of zeros has cosine 0 to everything.
+     *
+     * @return [a.rows() × b.rows()]
+     */
+    static Matrix all(Matrix a, Matrix b, Workers workers) {
+        b.requireCols(a.cols(), "cosines");
+        Matrix all = Matrix.zeros(a.rows(), b.rows());
+        compare(unit(a), unit(b), workers, (i, j, cosine) -> all.data()[all.offset(i) + j] = cosine);
+        return all;
+    }
+
     private static float[] search(Matrix a, Matrix b, boolean within, Workers workers) {
+        float[] largest = new float[a.rows()];
+        Arrays.fill(largest, within ? 0 : -1);
+        compare(a, b, workers, (i, j, cosine) -> {
+            if (!within) {
+                largest[i] = Math.max(largest[i], cosine);
+            } else if (i != j) {
+                largest[i] = Math.max(largest[i], Math.abs(cosine));
+            }
+        });
+        return largest;
+    }
+
+    /** Told the cosine of each pair; pairs of one i come from one thread, by ascending j. */
+    @FunctionalInterface
+    private interface Sink {
+        void take(int i, int j, float cosine);
+    }
+
+    private static void compare(Matrix a, Matrix b, Workers workers, Sink sink) {
         Kernels kernels = Kernels.BEST;
         int cols = kernels.tileCols();
         int step = kernels.tileRows();
         int depth = a.cols();
-        float[] largest = new float[a.rows()];
-        Arrays.fill(largest, within ? 0 : -1);
         workers.forEach(a.rows(), PANELS * cols, (from, to, worker) -> {
             float[] packed = pack(a, from, to, cols);
             float[] tile = new float[step * cols];
@@ -55,18 +84,12 @@ public final class MaxCosine {
                     kernels.tile(packed, (first - from) * depth, b.data(), j * depth, rows, depth, tile);
                     for (int r = 0; r < rows; r++) {
                         for (int i = first; i < Math.min(to, first + cols); i++) {
-                            float cosine = tile[r * cols + i - first];
-                            if (!within) {
-                                largest[i] = Math.max(largest[i], cosine);
-                            } else if (i != j + r) {
-                                largest[i] = Math.max(largest[i], Math.abs(cosine));
-                            }
+                            sink.take(i, j + r, tile[r * cols + i - first]);
                         }
                     }
                 }
             }
         });
-        return largest;
     }
 
     /** Rows [from, to) as panels [depth × cols], the last one filled up with zeros. */

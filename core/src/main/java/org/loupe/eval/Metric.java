@@ -42,7 +42,30 @@ public enum Metric {
     TOP1_AGREEMENT("top1_agreement", "top-1 agreement", "%", 2, "share of tokens whose most likely successor stays"),
     MMCS("mmcs", "MMCS", "", 4, "mean over true directions of the largest cosine to a decoder row"),
     MMCS_LATENTS(
-            "mmcs_latents", "MMCS of latents", "", 4, "mean over decoder rows of the largest cosine to a true one");
+            "mmcs_latents", "MMCS of latents", "", 4, "mean over decoder rows of the largest cosine to a true one"),
+    MATCH_COSINE(
+            "match_cosine", "matched cosine", "", 4, "mean cosine of true features and latents, matched one to one"),
+    RECOVERED_FRACTION(
+            "recovered_fraction",
+            "recovered features",
+            "%",
+            2,
+            "share of true features with a matched cosine above 0.9"),
+    UNIQUENESS("uniqueness", "uniqueness", "", 4, "true features that are nearest to some latent, per latent"),
+    TRUTH_PRECISION(
+            "truth_precision", "precision", "", 4, "rows on which feature and latent fire / on which the latent fires"),
+    TRUTH_RECALL("truth_recall", "recall", "", 4, "rows on which feature and latent fire / on which the feature fires"),
+    TRUTH_F1("truth_f1", "F1", "", 4, "harmonic mean of both; all three are means over the features that fire"),
+    TRUTH_SHRINKAGE(
+            "truth_shrinkage",
+            "shrinkage",
+            "",
+            4,
+            "slope of activations against the true ones, of recovered features; 1 is none"),
+    SPLITTING("splitting", "latents per feature", "", 3, "mean number of near latents that cover a feature together"),
+    ABSORPTION("absorption", "absorption", "%", 2, "share of rows with a child on which the parent’s latent is silent"),
+    ABSORPTION_ALONE(
+            "absorption_alone", "silent without child", "%", 2, "the same on rows where the parent fires alone");
 
     private final String key;
     private final String label;

@@ -32,6 +32,19 @@ final class Plots {
         return svg.path(places, "curve " + style).end();
     }
 
+    /** Dots over a logarithmic axis of whole decades, the vertical one from 0 to 1 at least. */
+    static String scatter(List<double[]> points, String xLabel, String yLabel, String style) {
+        double least = points.stream().mapToDouble(p -> p[0]).min().orElse(1);
+        double most = points.stream().mapToDouble(p -> p[0]).max().orElse(1);
+        double from = Math.floor(Math.log10(least));
+        Axis x = Axis.decades(from, Math.max(from + 1, Math.ceil(Math.log10(most))), LEFT, RIGHT);
+        double low = points.stream().mapToDouble(p -> p[1]).min().orElse(0);
+        Axis y = Axis.linear(Math.min(0, low), 1, BOTTOM, TOP);
+        Svg svg = frame(yLabel + " over " + xLabel, x, y, xLabel, yLabel);
+        points.forEach(p -> svg.circle(x.at(p[0]), y.at(p[1]), 2.5, "dot " + style));
+        return svg.end();
+    }
+
     /** Counts over a logarithmic axis. */
     static String histogram(Histogram histogram, String xLabel, String yLabel, List<Mark> marks, String style) {
         int bins = histogram.counts().length;

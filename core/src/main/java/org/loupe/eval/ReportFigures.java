@@ -6,6 +6,9 @@ import java.util.Locale;
 
 /** The plots of a report, each under a sentence that says what it shows. */
 final class ReportFigures {
+    /** Dots of a plot at most. */
+    private static final int MOST_DOTS = 2000;
+
     private final EvalReport report;
 
     ReportFigures(EvalReport report) {
@@ -125,6 +128,41 @@ final class ReportFigures {
                             "sae")));
         }
         return figures;
+    }
+
+    /** How well each true feature that fires was found, over how often it fires. */
+    List<Figure> truth(List<TrueFeature> features) {
+        List<TrueFeature> firing =
+                features.stream().filter(t -> t.fired() > 0 && t.latent() >= 0).toList();
+        if (firing.isEmpty()) {
+            return List.of();
+        }
+        int step = (firing.size() + MOST_DOTS - 1) / MOST_DOTS;
+        List<double[]> cosines = new ArrayList<>();
+        List<double[]> f1 = new ArrayList<>();
+        for (int i = 0; i < firing.size(); i += step) {
+            TrueFeature t = firing.get(i);
+            double frequency = (double) t.fired() / report.window().rows();
+            cosines.add(new double[] {frequency, Math.abs(t.cosine())});
+            f1.add(new double[] {frequency, t.f1()});
+        }
+        String detail = say(
+                "%,d true features that fire%s, each with the latent matched to it.",
+                firing.size(), step == 1 ? "" : say(", one in %d drawn", step));
+        String frequency = "firing frequency, share of rows";
+        return List.of(
+                new Figure(
+                        say(
+                                "%.0f %% of the %,d true features have a latent of their direction",
+                                100 * report.value(Metric.RECOVERED_FRACTION), features.size()),
+                        detail + " 0.9 counts as recovered.",
+                        Plots.scatter(cosines, frequency, "cosine with its latent", "sae")),
+                new Figure(
+                        say(
+                                "Latents fire on %.0f %% of their feature’s rows and are right in %.0f %% of the cases",
+                                100 * report.value(Metric.TRUTH_RECALL), 100 * report.value(Metric.TRUTH_PRECISION)),
+                        detail,
+                        Plots.scatter(f1, frequency, "F1 of firing", "random")));
     }
 
     /** Loss, FVU, L0 and dead latents over the tokens of the training. */

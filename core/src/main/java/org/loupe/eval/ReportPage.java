@@ -15,21 +15,25 @@ import org.loupe.io.Provenance;
 /** A report as one HTML file that needs nothing else: no script, no font, no address. */
 public final class ReportPage {
     private final EvalReport report;
+    private final List<TrueFeature> truth;
     private final @Nullable TrainingCurves training;
     private final StringBuilder out = new StringBuilder();
 
-    private ReportPage(EvalReport report, @Nullable TrainingCurves training) {
+    private ReportPage(EvalReport report, List<TrueFeature> truth, @Nullable TrainingCurves training) {
         this.report = report;
+        this.truth = truth;
         this.training = training;
     }
 
     /**
      * Writes the page, aside first.
      *
+     * @param truth what became of each true feature; empty where that is not known
      * @param steps the training's {@code steps.jsonl}; null where there is none
      */
-    public static void write(Path file, EvalReport report, @Nullable Path steps) {
-        AtomicFiles.writeString(file, new ReportPage(report, steps == null ? null : TrainingCurves.read(steps)).html());
+    public static void write(Path file, EvalReport report, List<TrueFeature> truth, @Nullable Path steps) {
+        AtomicFiles.writeString(
+                file, new ReportPage(report, truth, steps == null ? null : TrainingCurves.read(steps)).html());
     }
 
     private String html() {
@@ -44,6 +48,7 @@ public final class ReportPage {
         ReportFigures figures = new ReportFigures(report);
         section("Against the baselines", figures.comparisons());
         section("How the latents are used", figures.usage());
+        section("Against the truth", figures.truth(truth));
         if (training != null) {
             section("Training", figures.training(training));
         }
@@ -101,6 +106,7 @@ public final class ReportPage {
         if (!has(Metric.CE_CLEAN)) {
             tile(Metric.COSINE, "cosine", "of x and x̂");
             tile(Metric.MMCS, "MMCS", "true directions found");
+            tile(Metric.TRUTH_F1, "F1", "of true features’ firing");
         }
         tile(Metric.L0, "L0", "active latents a row");
         tile(

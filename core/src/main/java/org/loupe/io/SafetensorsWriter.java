@@ -7,6 +7,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -43,6 +44,37 @@ public final class SafetensorsWriter {
 
     public SafetensorsWriter f32(String name, Matrix matrix) {
         return f32(name, matrix.data(), matrix.rows(), matrix.cols());
+    }
+
+    /**
+     * A tensor that is made while it is written.
+     *
+     * @param blocks rows of it in order, each block read before the next is asked for; {@code rows} of them in all
+     */
+    public SafetensorsWriter f32(String name, Iterator<Matrix> blocks, long rows, int cols) {
+        Flow flow = new Flow(blocks);
+        return add(name, Dtype.F32, new long[] {rows, cols}, (b, from, n) -> flow.put(b, n));
+    }
+
+    /** The elements of blocks, one after the other. */
+    private static final class Flow {
+        private final Iterator<Matrix> blocks;
+        private Matrix block = Matrix.zeros(0, 0);
+        private int at;
+
+        Flow(Iterator<Matrix> blocks) {
+            this.blocks = blocks;
+        }
+
+        void put(ByteBuffer into, int count) {
+            for (int i = 0; i < count; i++) {
+                while (at == block.rows() * block.cols()) {
+                    block = blocks.next();
+                    at = 0;
+                }
+                into.putFloat(block.data()[at++]);
+            }
+        }
     }
 
     /** Rounds to the nearest bfloat16. */

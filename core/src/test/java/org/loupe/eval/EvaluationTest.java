@@ -25,6 +25,7 @@ import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
+import org.loupe.synth.Truth;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -145,7 +146,7 @@ class EvaluationTest {
         for (int r = 0; r < 4; r++) {
             x.data()[x.offset(r) + 2 * r] = r + 1;
         }
-        EvalReport report = evaluate(sae, x, Evaluation.Options.DEFAULT.withTruth(directions.head(5)), 1)
+        EvalReport report = evaluate(sae, x, Evaluation.Options.DEFAULT.withTruth(Truth.of(directions.head(5))), 1)
                 .report();
         assertEquals(0, report.value(Metric.FVU));
         assertEquals(1, report.value(Metric.L0));
@@ -186,7 +187,7 @@ class EvaluationTest {
     void theNumberOfThreadsDoesNotMatter() {
         Sae sae = sae(LATENTS, WIDTH, K);
         Matrix x = random(300, WIDTH, 13);
-        Evaluation.Options options = new Evaluation.Options(300, 100, random(20, WIDTH, 14));
+        Evaluation.Options options = new Evaluation.Options(300, 100, Truth.of(random(20, WIDTH, 14)));
         assertEquals(
                 evaluate(sae, x, options, 1).report().toJson(),
                 evaluate(sae, x, options, 3).report().toJson());
@@ -297,11 +298,11 @@ class EvaluationTest {
         String width = Refused.message(() -> evaluate(sae, random(5, 9, 1), Evaluation.Options.DEFAULT, 1));
         assertTrue(width.contains("width 9") && width.contains("width 12"), width);
         assertTrue(width.contains("rows in memory"), width);
-        String none = Refused.message(() ->
-                evaluate(sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(Matrix.zeros(0, WIDTH)), 1));
+        String none = Refused.message(() -> evaluate(
+                sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(Truth.of(Matrix.zeros(0, WIDTH))), 1));
         assertTrue(none.contains("[0 × 12]") && none.contains("at least one"), none);
-        String truth = Refused.message(
-                () -> evaluate(sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(random(3, 4, 1)), 1));
+        String truth = Refused.message(() ->
+                evaluate(sae, random(5, WIDTH, 1), Evaluation.Options.DEFAULT.withTruth(Truth.of(random(3, 4, 1))), 1));
         assertTrue(truth.contains("[3 × 4]") && truth.contains("12"), truth);
         Refused.message(() -> evaluate(sae, Matrix.zeros(0, WIDTH), Evaluation.Options.DEFAULT, 1));
         try (Workers workers = new Workers(1)) {

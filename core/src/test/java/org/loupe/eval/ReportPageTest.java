@@ -24,7 +24,7 @@ class ReportPageTest {
     private String page(EvalReport report, String... steps) throws Exception {
         Path log = Files.write(folder.resolve("steps.jsonl"), List.of(steps));
         Path file = folder.resolve("report.html");
-        ReportPage.write(file, report, steps.length == 0 ? null : log);
+        ReportPage.write(file, report, List.of(), steps.length == 0 ? null : log);
         return Files.readString(file);
     }
 

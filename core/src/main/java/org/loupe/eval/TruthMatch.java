@@ -1,0 +1,122 @@
+package org.loupe.eval;
+
+import org.loupe.sae.Activation;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/**
+ * True features and latents, matched one to one with the largest total affinity. The affinity of a feature t and a latent i is
+ * cos(t, dᵢ) where activations are non-negative: a latent can then stand for one sign of a feature only. A latent with signed
+ * activations stands for both, so that its affinity is |cos(t, dᵢ)|.
+ */
+final class TruthMatch {
+    /** Affinity above which a feature counts as recovered. */
+    static final double RECOVERED = 0.9;
+
+    /** √½: of orthogonal features, a latent can have an affinity above it to one at most. */
+    static final double NEAR = Math.sqrt(0.5);
+
+    /** Pairs whose cosines are held at a time at most: 512 MiB. */
+    private static final long MOST_PAIRS = 1L << 27;
+
+    private final Matrix cosines;
+    private final Matrix affinities;
+    private final int[] latents;
+
+    private TruthMatch(Matrix cosines, Matrix affinities) {
+        this.cosines = cosines;
+        this.affinities = affinities;
+        this.latents = Assignment.largest(affinities);
+    }
+
+    /** Whether that many pairs can be matched: all their cosines are held at once. */
+    static boolean fits(Matrix truth, Matrix decoder) {
+        return (long) truth.rows() * decoder.rows() <= MOST_PAIRS;
+    }
+
+    /**
+     * @param truth directions of the features, [F × d]
+     * @param decoder [m × d]
+     * @param signed whether activations can be negative
+     */
+    static TruthMatch of(Matrix truth, Matrix decoder, boolean signed, Workers workers) {
+        Matrix cosines = MaxCosine.all(truth, decoder, workers);
+        if (!signed) {
+            return new TruthMatch(cosines, cosines);
+        }
+        Matrix sizes = Matrix.zeros(cosines.rows(), cosines.cols());
+        for (int i = 0; i < sizes.data().length; i++) {
+            sizes.data()[i] = Math.abs(cosines.data()[i]);
+        }
+        return new TruthMatch(cosines, sizes);
+    }
+
+    /** Whether activations of this kind can be negative. */
+    static boolean signed(Activation activation) {
+        return switch (activation) {
+            case Activation.TopK topK -> false;
+            case Activation.Relu relu -> false;
+            case Activation.JumpRelu jump -> false;
+        };
+    }
+
+    int features() {
+        return affinities.rows();
+    }
+
+    /** The latent of a feature; −1 where it has none, because there are fewer latents than features. */
+    int latent(int feature) {
+        return latents[feature];
+    }
+
+    /** cos of a feature and its latent, whatever the sign; NaN without a latent. */
+    double cosine(int feature) {
+        return latents[feature] < 0 ? Double.NaN : cosines.at(feature, latents[feature]);
+    }
+
+    boolean recovered(int feature) {
+        return latents[feature] >= 0 && affinities.at(feature, latents[feature]) > RECOVERED;
+    }
+
+    /** Latents with an affinity above {@link #NEAR} to a feature, the nearest first, of equal ones the lower first. */
+    int[] near(int feature) {
+        return java.util.stream.IntStream.range(0, affinities.cols())
+                .filter(i -> affinities.at(feature, i) > NEAR)
+                .boxed()
+                .sorted(java.util.Comparator.comparingDouble(i -> -affinities.at(feature, i)))
+                .mapToInt(Integer::intValue)
+                .toArray();
+    }
+
+    /** Mean affinity of the pairs, share of features recovered, and uniqueness. */
+    Scores scores() {
+        double sum = 0;
+        int pairs = 0;
+        int recovered = 0;
+        for (int t = 0; t < latents.length; t++) {
+            if (latents[t] >= 0) {
+                sum += affinities.at(t, latents[t]);
+                pairs++;
+            }
+            recovered += recovered(t) ? 1 : 0;
+        }
+        return Scores.NONE
+                .with(Metric.MATCH_COSINE, sum / pairs)
+                .with(Metric.RECOVERED_FRACTION, (double) recovered / latents.length)
+                .with(Metric.UNIQUENESS, uniqueness());
+    }
+
+    private double uniqueness() {
+        boolean[] tracked = new boolean[affinities.rows()];
+        int distinct = 0;
+        for (int i = 0; i < affinities.cols(); i++) {
+            int best = 0;
+            for (int t = 1; t < affinities.rows(); t++) {
+                best = affinities.at(t, i) > affinities.at(best, i) ? t : best;
+            }
+            distinct += tracked[best] ? 0 : 1;
+            tracked[best] = true;
+        }
+        return (double) distinct / affinities.cols();
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.synth;
+
+import org.jspecify.annotations.NullMarked;
