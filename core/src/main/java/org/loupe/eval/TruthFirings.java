@@ -1,6 +1,7 @@
 package org.loupe.eval;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -45,7 +46,7 @@ final class TruthFirings {
         this.features = features;
         this.latents = latents;
         this.absorbed = new double[match.features()];
-        java.util.Arrays.fill(absorbed, Double.NaN);
+        Arrays.fill(absorbed, Double.NaN);
         absorption();
         for (int t = 0; t < match.features(); t++) {
             table.add(feature(t));

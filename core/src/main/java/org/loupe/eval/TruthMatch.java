@@ -1,13 +1,15 @@
 package org.loupe.eval;
 
+import java.util.Comparator;
+import java.util.stream.IntStream;
 import org.loupe.sae.Activation;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
  * True features and latents, matched one to one with the largest total affinity. The affinity of a feature t and a latent i is
- * cos(t, dᵢ) where activations are non-negative: a latent can then stand for one sign of a feature only. A latent with signed
- * activations stands for both, so that its affinity is |cos(t, dᵢ)|.
+ * max(0, cos(t, dᵢ)) where activations are non-negative: a latent can then stand for one sign of a feature only, and one that points
+ * away is worth no less than one at a right angle. A latent with signed activations stands for both: |cos(t, dᵢ)|.
  */
 final class TruthMatch {
     /** Affinity above which a feature counts as recovered. */
@@ -16,8 +18,8 @@ final class TruthMatch {
     /** √½: of orthogonal features, a latent can have an affinity above it to one at most. */
     static final double NEAR = Math.sqrt(0.5);
 
-    /** Pairs whose cosines are held at a time at most: 512 MiB. */
-    private static final long MOST_PAIRS = 1L << 27;
+    /** Pairs whose cosines are held at a time at most, twice 256 MiB. */
+    private static final long MOST_PAIRS = 1L << 26;
 
     private final Matrix cosines;
     private final Matrix affinities;
@@ -41,14 +43,12 @@ final class TruthMatch {
      */
     static TruthMatch of(Matrix truth, Matrix decoder, boolean signed, Workers workers) {
         Matrix cosines = MaxCosine.all(truth, decoder, workers);
-        if (!signed) {
-            return new TruthMatch(cosines, cosines);
+        Matrix affinities = Matrix.zeros(cosines.rows(), cosines.cols());
+        for (int i = 0; i < affinities.data().length; i++) {
+            float cosine = cosines.data()[i];
+            affinities.data()[i] = signed ? Math.abs(cosine) : Math.max(0, cosine);
         }
-        Matrix sizes = Matrix.zeros(cosines.rows(), cosines.cols());
-        for (int i = 0; i < sizes.data().length; i++) {
-            sizes.data()[i] = Math.abs(cosines.data()[i]);
-        }
-        return new TruthMatch(cosines, sizes);
+        return new TruthMatch(cosines, affinities);
     }
 
     /** Whether activations of this kind can be negative. */
@@ -80,10 +80,10 @@ final class TruthMatch {
 
     /** Latents with an affinity above {@link #NEAR} to a feature, the nearest first, of equal ones the lower first. */
     int[] near(int feature) {
-        return java.util.stream.IntStream.range(0, affinities.cols())
+        return IntStream.range(0, affinities.cols())
                 .filter(i -> affinities.at(feature, i) > NEAR)
                 .boxed()
-                .sorted(java.util.Comparator.comparingDouble(i -> -affinities.at(feature, i)))
+                .sorted(Comparator.comparingDouble(i -> -affinities.at(feature, i)))
                 .mapToInt(Integer::intValue)
                 .toArray();
     }

@@ -171,8 +171,9 @@ public final class Synth {
 
             @Override
             public Matrix next() {
+                Matrix block = blocks.next();
                 told(config.evalRows() + blocks.made());
-                return blocks.next();
+                return block;
             }
         };
     }

@@ -71,6 +71,28 @@ class ReportPageTest {
         assertEquals(2 + 2 + 4, plots);
     }
 
+    /** Dots for the two features that fire and have a latent, on axes that hold both frequencies. */
+    @Test
+    void trueFeaturesAreDrawnWhereTheyAreKnown() throws Exception {
+        EvalReport full = EvalReportTest.full();
+        double nan = Double.NaN;
+        Path file = folder.resolve("report.html");
+        ReportPage.write(
+                file,
+                full,
+                List.of(
+                        new TrueFeature(0, -1, 0.3, 300, 5, 0.99, 1, 0.5, 0.75, 1, 1, nan),
+                        new TrueFeature(1, 0, 0.01, 9, 6, -0.5, 0, 0, 0, nan, 0, 1),
+                        new TrueFeature(2, -1, 0, 0, 7, 0.1, nan, nan, nan, nan, 0, nan),
+                        new TrueFeature(3, -1, 0.1, 90, -1, nan, 0, 0, 0, nan, 0, nan)),
+                null);
+        String page = Files.readString(file);
+        assertTrue(page.contains("<h2>Against the truth</h2>") && page.contains("2 true features that fire"), page);
+        assertEquals(4, page.split("<circle class=\"dot", -1).length - 1);
+        assertFalse(page.contains("NaN"));
+        assertFalse(page(full).contains("Against the truth"));
+    }
+
     @Test
     void withoutAModelOrATrainingThoseSectionsAreAbsent() throws Exception {
         EvalReport full = EvalReportTest.full();

@@ -12,11 +12,13 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.loupe.tensor.Matrix;
 
 class SafetensorsTest {
     private static final float[] X = {1f, -2.5f, 3.1415927f, 0x1.01p0f, 0x1.03p0f, 1e-40f, 65504f, -0f};
@@ -50,6 +52,37 @@ class SafetensorsTest {
             refused("tensor 'f32' is F32, expected I32", () -> file.entry("f32").ints());
             refused("did you mean 'bf16'", () -> file.entry("bg16"));
             refused("has shape [2, 4], expected [4, 2]", () -> file.entry("f32").requireShape(4, 2));
+        }
+    }
+
+    @Test
+    void rowsThatAreMadeWhileTheyAreWritten() {
+        float[] all = new float[70_000 * 3];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = i;
+        }
+        Matrix buffer = Matrix.zeros(40_000, 3);
+        List<Integer> counts = List.of(40_000, 0, 1, 29_999);
+        int[] made = {0};
+        Iterator<Matrix> blocks = counts.stream()
+                .map(count -> {
+                    System.arraycopy(all, made[0] * 3, buffer.data(), 0, count * 3);
+                    made[0] += count;
+                    return buffer.head(count);
+                })
+                .iterator();
+        Path whole = folder.resolve("whole.safetensors");
+        Path flowing = folder.resolve("flowing.safetensors");
+        new SafetensorsWriter().f32("a", all, 70_000, 3).f32("b", X, 8).write(whole);
+        new SafetensorsWriter().f32("a", blocks, 70_000, 3).f32("b", X, 8).write(flowing);
+        assertEquals(-1, mismatch(whole, flowing));
+    }
+
+    private static long mismatch(Path a, Path b) {
+        try {
+            return Files.mismatch(a, b);
+        } catch (IOException e) {
+            throw new AssertionError(e);
         }
     }
 
