@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
         footer = {
             "Example:",
             "  loupe synth --world hierarchical --out world",
-            "  loupe train --data world/train.safetensors --set latents=512 --set k=5 --set batch=1024 --out runs/sae",
+            "  loupe train --data world/train.safetensors --set latents=512 --set k=5 --out runs/sae",
             "  loupe eval runs/sae --data world/eval.safetensors --truth world/truth.safetensors"
         })
 final class SynthCommand extends LoupeCommand {

@@ -109,6 +109,8 @@ final class BadInputTest {
         Files.write(folder.resolve("counts.gguf"), counts);
         Files.write(folder.resolve("cut.gguf"), Arrays.copyOf(counts, 10));
         Files.createDirectories(folder.resolve("no-model"));
+        Files.createDirectories(folder.resolve("no-world"));
+        Files.writeString(folder.resolve("no-world/train.safetensors"), "somebody's");
         Files.writeString(folder.resolve("empty.txt"), "");
         Files.write(folder.resolve("latin1.txt"), new byte[] {'c', 'a', 'f', (byte) 0xe9, '\n'});
         Files.writeString(folder.resolve("lines.jsonl"), "{\"txt\": \"not\"}\n");
@@ -159,6 +161,11 @@ final class BadInputTest {
                         "directions of another width",
                         eval("rows.safetensors", "--truth", at("wide.safetensors")),
                         "[512 × 9]"),
+                bad("unknown world", List.of("synth", "--world", "flat", "--out", at("w")), "--world", "flat"),
+                bad("no features", List.of("synth", "--features", "0", "--out", at("w")), "features is 0"),
+                bad("families that do not fit", List.of("synth", "--children", "4", "--out", at("w")), "256", "5"),
+                bad("too many active", List.of("synth", "--active", "129", "--out", at("w")), "129", "128"),
+                bad("rows over other files", List.of("synth", "--out", at("no-world")), "not empty"),
                 bad("no directions", eval("rows.safetensors", "--truth", at("absent")), "absent"),
                 bad("rows of another width", encode("sae", "wide.safetensors"), "width 9", "width 8"),
                 bad("NaN in the weights", encode("nan-sae", "rows.safetensors"), "W_enc", "NaN"),

@@ -156,7 +156,7 @@ final class ReportFigures {
                                 "%.0f %% of the %,d true features have a latent of their direction",
                                 100 * report.value(Metric.RECOVERED_FRACTION), features.size()),
                         detail + " 0.9 counts as recovered.",
-                        Plots.scatter(cosines, frequency, "cosine with its latent", "sae")),
+                        Plots.scatter(cosines, frequency, "|cosine| with its latent", "sae")),
                 new Figure(
                         say(
                                 "Latents fire on %.0f %% of their feature’s rows and are right in %.0f %% of the cases",
