@@ -14,7 +14,6 @@ import org.loupe.eval.Metric;
 import org.loupe.eval.ReportPage;
 import org.loupe.eval.RowEvaluation;
 import org.loupe.eval.TruthTable;
-import org.loupe.io.AtomicFiles;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.SaeFolder;
@@ -69,7 +68,7 @@ final class EvalStage {
         if (known) {
             TruthTable.write(out.resolve(TRUTH), rows.features());
         } else {
-            AtomicFiles.delete(out.resolve(TRUTH)); // of an earlier evaluation
+            TruthTable.delete(out.resolve(TRUTH));
         }
         terminal.say("eval: " + line(report) + " in " + Progress.clock((System.nanoTime() - start) / 1e9) + " → "
                 + out.resolve(JSON) + ", " + PAGE + (known ? ", " + TRUTH : ""));

@@ -1,8 +1,12 @@
 package org.loupe.eval;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.loupe.io.AtomicFiles;
 
 /** {@code truth.csv}: one line a true feature. A figure that is not defined is empty; so are no latent and no parent. */
@@ -33,6 +37,18 @@ public final class TruthTable {
                     .append('\n');
         }
         AtomicFiles.writeString(file, out.toString());
+    }
+
+    /** Deletes the table of an earlier evaluation; a file of that name that is none stays. */
+    public static void delete(Path file) {
+        try (Stream<String> lines = Files.isRegularFile(file) ? Files.lines(file) : Stream.empty()) {
+            if (!lines.findFirst().orElse("").equals(HEADER)) {
+                return;
+            }
+        } catch (IOException | UncheckedIOException e) {
+            return; // not text: not ours
+        }
+        AtomicFiles.delete(file);
     }
 
     private static String number(int value) {

@@ -163,6 +163,18 @@ class TruthMetricsTest {
         }
     }
 
+    @Test
+    void onlyATableOfOursIsDeleted() throws IOException {
+        Path file = folder.resolve("truth.csv");
+        TruthTable.delete(file);
+        Files.write(file, new byte[] {(byte) 0xff, 1, 2});
+        TruthTable.delete(file);
+        assertTrue(Files.exists(file));
+        TruthTable.write(file, List.of());
+        TruthTable.delete(file);
+        assertFalse(Files.exists(file));
+    }
+
     /** The parent's latent now fires on one of three rows where the parent is alone: it does not stand for the parent. */
     @Test
     void absorptionNeedsALatentThatWorksAndAHierarchy() {
