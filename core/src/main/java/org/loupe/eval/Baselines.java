@@ -23,8 +23,9 @@ public record Baselines(PrincipalComponents pca, Sae random, Map<String, Scores>
     static int coefficients(Sae sae, double l0) {
         return switch (sae.activation()) {
             case Activation.TopK topK -> Math.min(topK.k(), sae.latents());
-            case Activation.Relu relu -> meanOf(l0);
-            case Activation.JumpRelu jump -> meanOf(l0);
+            case Activation.AbsTopK topK -> Math.min(topK.k(), sae.latents());
+            case Activation.MatchingPursuit pursuit -> Math.min(pursuit.steps(), sae.latents());
+            case Activation.Relu _, Activation.JumpRelu _, Activation.Gated _ -> meanOf(l0);
         };
     }
 

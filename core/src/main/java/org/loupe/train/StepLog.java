@@ -67,6 +67,7 @@ final class StepLog implements AutoCloseable {
         line.put("dead", s.dead());
         line.put("lr", s.lr());
         line.put("grad_norm", s.gradNorm());
+        line.put("coefficient", s.coefficient());
         line.put("tokens_per_second", Math.round(tokensPerSecond));
         try {
             out.write(LINE.writeValueAsString(line));

@@ -115,12 +115,12 @@ public final class TrainRun {
     private static Trainer open(Path out, ShuffledRows order, TrainConfig config, long steps, Workers workers) {
         Path checkpoint = out.resolve(Checkpoint.FILE);
         if (Files.exists(checkpoint)) {
-            TrainState state = Checkpoint.read(checkpoint, config, order.width());
+            TrainState state = Checkpoint.read(checkpoint);
             Trainer trainer = new Trainer(config, state.statistics(), steps, workers);
             trainer.restore(state);
             return trainer;
         }
-        return new Trainer(config, sample(order, config), steps, workers);
+        return new Trainer(config, sample(order, config), 0, steps, workers);
     }
 
     /** The first batches of the run, as many as make up the sample. */
