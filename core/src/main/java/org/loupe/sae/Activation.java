@@ -5,6 +5,16 @@ package org.loupe.sae;
  * over it names every case, so a function that somebody forgot to handle does not compile.
  */
 public sealed interface Activation {
+    /** Active latents of a row at most, where a count and not a threshold decides; else 0. */
+    default int most() {
+        return switch (this) {
+            case TopK topK -> topK.k();
+            case AbsTopK topK -> topK.k();
+            case MatchingPursuit pursuit -> pursuit.steps();
+            case Relu _, JumpRelu _, Gated _ -> 0;
+        };
+    }
+
     /**
      * f = relu(z) on the k largest pre-activations of the row, 0 elsewhere; of equal ones the lower latents win (Gao et al.
      * 2024, arXiv 2406.04093, eq. 3). Rows with fewer than k positive pre-activations have fewer active latents.
