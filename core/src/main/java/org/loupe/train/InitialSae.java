@@ -32,6 +32,9 @@ final class InitialSae {
         if (statistics.response().rows() == 0) {
             boolean tied = activation instanceof Activation.MatchingPursuit;
             Matrix encoder = tied ? rows : new Matrix(m, dIn, rows.data().clone());
+            if (!tied) {
+                kernels.scale((float) config.input().encoder_norm(), encoder.data(), 0, m * dIn);
+            }
             return new Sae(encoder, new float[m], rows, centre, activation, true);
         }
         Matrix decoder = Matrix.zeros(m, dOut);

@@ -124,6 +124,9 @@ public record TrainConfig(
             @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
             boolean normalize,
 
+            @About("Norm of the encoder's rows at the start; the dictionary's rows begin at 1.")
+            double encoder_norm,
+
             @About("Where b_dec starts: mean or geometric_median.")
             Centre centre,
 
@@ -131,6 +134,7 @@ public record TrainConfig(
             int sample) {
         public Input {
             require(buffer >= 1, "input.buffer", buffer, "≥ 1");
+            require(encoder_norm > 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "> 0 and < 1e6");
             require(sample >= 2, "input.sample", sample, "≥ 2");
         }
     }
@@ -156,7 +160,7 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
-            new Input(true, 262_144, true, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new Input(true, 262_144, true, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
