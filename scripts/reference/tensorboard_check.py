@@ -4,7 +4,7 @@
     python3 scripts/reference/tensorboard_check.py SAE_FOLDER
         every scalar of every step, read by TensorBoard's own event_accumulator
     python3 scripts/reference/tensorboard_check.py SAE_FOLDER http://127.0.0.1:6006 RUN
-        the same from a TensorBoard server that shows the folder as RUN; start it with --samples_per_plugin scalars=0
+        the same from a TensorBoard server that shows the folder as RUN; start it with --samples_per_plugin scalars=9999
 
 Made with tensorboard 2.21.0, tensorboard-data-server 0.7.2, numpy 2.4.6, Python 3.11.
 """
