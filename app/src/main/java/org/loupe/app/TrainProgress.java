@@ -47,14 +47,12 @@ final class TrainProgress {
     private String note() {
         String figures = String.format(
                 Locale.ROOT,
-                "FVU %.3f, L0 %.1f, %.0f dead, loss %.3f",
+                "FVU %.3f, L0 %.0f, %.0f dead, loss %.3f",
                 mean(StepStats::fvu),
                 mean(StepStats::l0),
                 mean(StepStats::dead),
                 mean(StepStats::loss));
-        return totals.size() == 1
-                ? figures
-                : ended + " of " + totals.size() + " SAEs, mean of " + latest.size() + ": " + figures;
+        return totals.size() == 1 ? figures : ended + "/" + totals.size() + " SAEs: " + figures;
     }
 
     private double mean(ToDoubleFunction<StepStats> figure) {
