@@ -22,7 +22,7 @@ import org.loupe.sae.SaeFolder;
 
 /** A process that trains a sweep, killed with SIGKILL at random moments, until one is left to finish. */
 class SweepKillTest {
-    private static final int KILLS = 5;
+    private static final int KILLS = 4;
     private static final int STEPS = 900;
 
     @TempDir
