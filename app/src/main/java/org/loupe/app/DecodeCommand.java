@@ -29,7 +29,8 @@ final class DecodeCommand extends LoupeCommand {
             names = "--data",
             paramLabel = "FILE",
             required = true,
-            description = "Safetensors file with 'indices' and 'values', both [n, k].")
+            description =
+                    "Safetensors file with 'indices' and 'values', both [n, k], or with 'row_starts' as encode writes it.")
     private Path data = Path.of("");
 
     @Option(names = "--out", paramLabel = "FILE", required = true, description = "Safetensors file to write.")
@@ -58,22 +59,21 @@ final class DecodeCommand extends LoupeCommand {
     private Latents latents(Safetensors file, int m) {
         Safetensors.Entry indices = file.entry("indices");
         Safetensors.Entry values = file.entry("values");
+        boolean ragged = file.entries().containsKey("row_starts");
+        int dimensions = ragged ? 1 : 2;
         if (indices.dtype() != Dtype.I32
-                || indices.shape().size() != 2
+                || indices.shape().size() != dimensions
                 || !indices.shape().equals(values.shape())) {
             throw BadInput.in(
                     data,
                     "'indices' is " + indices.dtype() + " " + indices.shape() + " and 'values' is " + values.dtype()
-                            + " " + values.shape() + ", expected I32 and floats of one shape [n, k]");
+                            + " " + values.shape() + ", expected I32 and floats of one shape "
+                            + (ragged ? "[entries]" : "[n, k]"));
         }
-        int n = SaeRows.count(
-                indices.shape().get(0), Math.toIntExact(indices.shape().get(1)), data.toString());
-        int k = Math.toIntExact(indices.shape().get(1));
+        int[] starts = ragged ? starts(file, indices.shape().getFirst()) : starts(indices);
         int[] index = indices.ints();
         float[] value = values.floats();
-        int[] starts = new int[n + 1];
-        for (int r = 0; r < n; r++) {
-            starts[r + 1] = (r + 1) * k;
+        for (int r = 0; r + 1 < starts.length; r++) {
             for (int i = starts[r]; i < starts[r + 1]; i++) {
                 if (index[i] < 0 || index[i] >= m || !Float.isFinite(value[i])) {
                     throw BadInput.in(
@@ -84,5 +84,35 @@ final class DecodeCommand extends LoupeCommand {
             }
         }
         return new Latents(starts, index, value, m);
+    }
+
+    private int[] starts(Safetensors.Entry indices) {
+        int k = Math.toIntExact(indices.shape().get(1));
+        int[] starts = new int[SaeRows.count(indices.shape().getFirst(), k, data.toString()) + 1];
+        for (int r = 0; r < starts.length; r++) {
+            starts[r] = r * k;
+        }
+        return starts;
+    }
+
+    private int[] starts(Safetensors file, long entries) {
+        Safetensors.Entry entry = file.entry("row_starts");
+        if (entry.dtype() != Dtype.I32
+                || entry.shape().size() != 1
+                || entry.shape().getFirst() < 1) {
+            throw BadInput.in(
+                    data, "'row_starts' is " + entry.dtype() + " " + entry.shape() + ", expected I32 [n + 1]");
+        }
+        int[] starts = entry.ints();
+        for (int r = 0; r < starts.length; r++) {
+            boolean ascends = r == 0 ? starts[r] == 0 : starts[r] >= starts[r - 1];
+            if (!ascends || (r == starts.length - 1 && starts[r] != entries)) {
+                throw BadInput.in(
+                        data,
+                        "'row_starts' has " + starts[r] + " at " + r + ", expected to ascend from 0 to " + entries
+                                + ", the number of indices");
+            }
+        }
+        return starts;
     }
 }

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.loupe.activations.SafetensorsRows;
 import org.loupe.io.SafetensorsWriter;
-import org.loupe.sae.Activation;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.SaeFolder;
@@ -18,7 +17,9 @@ import picocli.CommandLine.Parameters;
 /** {@code loupe encode}: rows to latents. */
 @Command(
         name = "encode",
-        description = "Encode rows: write the active latents of each, 'indices' [n, k] int32 and 'values' [n, k] f32.",
+        description =
+                "Encode rows: write the active latents of each, 'indices' [n, k] int32 and 'values' [n, k] f32; where their"
+                        + " number is not fixed, 'row_starts' [n + 1] int32, and both with one place for each active latent.",
         footer = {"Example:", "  loupe encode runs/demo/sae --data rows.safetensors --out latents.safetensors"})
 final class EncodeCommand extends LoupeCommand {
     @Parameters(paramLabel = "SAE", description = "Folder of the SAE.")
@@ -50,24 +51,18 @@ final class EncodeCommand extends LoupeCommand {
             if (dense) {
                 writer.f32("latents", dense(latents)).write(out);
             } else {
-                int k = switch (loaded.sae().activation()) {
-                    case Activation.TopK topK -> Math.min(topK.k(), m);
-                    case Activation.Relu relu -> most(latents);
-                    case Activation.JumpRelu jump -> most(latents);
-                };
-                fixed(latents, k, writer).write(out);
+                int most = Math.min(loaded.sae().activation().most(), m);
+                (most > 0 ? fixed(latents, most, writer) : ragged(latents, writer)).write(out);
             }
             terminal.say("encode: " + latents.rows() + " rows, " + latents.entries() + " active latents → " + out);
         }
     }
 
-    /** The largest number of active latents of a row, at least 1. */
-    private static int most(Latents latents) {
-        int most = 1;
-        for (int r = 0; r < latents.rows(); r++) {
-            most = Math.max(most, latents.starts()[r + 1] - latents.starts()[r]);
-        }
-        return most;
+    private static SafetensorsWriter ragged(Latents latents, SafetensorsWriter writer) {
+        int entries = latents.entries();
+        return writer.i32("row_starts", latents.starts(), latents.rows() + 1)
+                .i32("indices", latents.index(), entries)
+                .f32("values", latents.value(), entries);
     }
 
     private static Matrix dense(Latents latents) {

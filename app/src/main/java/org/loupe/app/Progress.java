@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /** How far a stage is: a bar with rate and time left on a terminal, a plain line every ten seconds otherwise. */
 final class Progress implements AutoCloseable {
     private static final long INTERVAL_NANOS = 10_000_000_000L;
-    private static final int BAR_WIDTH = 110;
+    private static final int BAR_WIDTH = 120;
 
     /** A longer way is counted in thousands, which leaves the bar some room. */
     private static final long THOUSANDS = 100_000;

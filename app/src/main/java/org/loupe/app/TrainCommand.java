@@ -6,6 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.RowSource;
 import org.loupe.train.ConfigReader;
+import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
 import org.loupe.train.TrainRun;
 import picocli.CommandLine.ArgGroup;
@@ -17,10 +18,16 @@ import picocli.CommandLine.Spec;
 /** {@code loupe train}. */
 @Command(
         name = "train",
-        description = "Train an SAE on an activation store, or on any tensor of rows.",
+        description = {
+            "Train an SAE, or several, on an activation store, or on any tensor of rows.",
+            "",
+            "Several SAEs, by --seeds and --sweep, get a folder each in that of --out, and those with the same batch, seed"
+                    + " and shuffling share one reading of the rows. Each is to the bit what it would be alone.",
+        },
         footer = {
             "Example:",
             "  loupe train --store runs/demo/store --set latents=4096 --set k=32 --out runs/sae",
+            "  loupe train --store runs/demo/store --sweep k=16,32,64 --sweep lr=1e-4,3e-4 --out runs/sweep",
             "",
             "Keys of --set and of the YAML file, with their defaults:"
         })
@@ -37,7 +44,25 @@ final class TrainCommand extends LoupeCommand {
     @Option(names = "--seed", paramLabel = "N", description = "Short for --set seed=N.")
     private @Nullable Long seed;
 
-    @Option(names = "--out", paramLabel = "SAE", required = true, description = "Folder of the SAE.")
+    @Option(
+            names = "--seeds",
+            paramLabel = "N",
+            description = "Train N times, with the seeds from the configured one on; the result has mean and spread.")
+    private @Nullable Integer seeds;
+
+    @Option(
+            names = "--sweep",
+            paramLabel = "KEY=VALUE,…",
+            description =
+                    "Train with each of these values; several such options: with every combination. In the YAML file:"
+                            + " a list 'sweep' of mappings.")
+    private List<String> sweep = new ArrayList<>();
+
+    @Option(
+            names = "--out",
+            paramLabel = "SAE",
+            required = true,
+            description = "Folder of the SAE, or of several SAEs' folders.")
     private Path out = Path.of("");
 
     @Option(names = "--fresh", description = "Start over instead of going on.")
@@ -62,15 +87,30 @@ final class TrainCommand extends LoupeCommand {
         if (seed != null) {
             set.add("seed=" + seed);
         }
-        TrainConfig read = ConfigReader.read(TrainConfig.DEFAULT, config, set);
+        List<Sweep.Variant> variants = Sweep.read(TrainConfig.DEFAULT, config, set, sweep, seeds);
         try (RowSource rows = source.open()) {
             if (fresh) {
-                TrainRun.clear(out);
+                variants.forEach(variant -> TrainRun.clear(out.resolve(variant.name())));
             }
-            TrainStage.Result result = TrainStage.run(terminal, out, rows, read);
-            if (json) {
-                terminal.json(result.toJson());
+            if (variants.getFirst().overrides().isEmpty()) {
+                TrainStage.Result result =
+                        TrainStage.run(terminal, out, rows, variants.getFirst().config());
+                if (json) {
+                    terminal.json(result.toJson());
+                }
+            } else {
+                several(terminal, rows, variants);
             }
         }
+    }
+
+    /** What has diverged makes the command fail once the others are there. */
+    private void several(Terminal terminal, RowSource rows, List<Sweep.Variant> variants) {
+        SweepResult result = TrainStage.runAll(terminal, out, rows, variants);
+        terminal.say(result.table());
+        if (json) {
+            terminal.json(result.toJson());
+        }
+        result.requireAll();
     }
 }

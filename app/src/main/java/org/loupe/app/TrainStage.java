@@ -1,41 +1,52 @@
 package org.loupe.app;
 
 import java.nio.file.Path;
-import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.loupe.activations.RowSource;
+import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
-import org.loupe.train.StepStats;
+import org.loupe.train.ClosingFigures;
+import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
 import org.loupe.train.TrainEvent;
+import org.loupe.train.TrainJob;
 import org.loupe.train.TrainRun;
 
-/** Trains with progress and one line of result. */
+/** Trains one SAE or several, with progress. */
 final class TrainStage {
-    /** Steps over which the closing FVU is averaged. */
-    private static final int LAST = 20;
-
     private final Terminal terminal;
-    private final Progress progress;
-    private final ArrayDeque<StepStats> last = new ArrayDeque<>();
-    private long from;
-    private long steps;
-    private boolean complete;
-    private double seconds;
-    private double waited;
+    private final TrainProgress progress;
+    private final Map<Path, TrainConfig> configs = new LinkedHashMap<>();
+    private final Map<Path, TrainEvent.Started> started = new LinkedHashMap<>();
+    private final Map<Path, TrainEvent.Finished> finished = new LinkedHashMap<>();
+    private final Map<Path, BadInput> diverged = new LinkedHashMap<>();
+    private String arithmetic = "";
 
-    private TrainStage(Terminal terminal, Progress progress) {
+    private TrainStage(Terminal terminal, Progress bar, RowSource rows, List<TrainJob> jobs) {
         this.terminal = terminal;
-        this.progress = progress;
+        this.progress = new TrainProgress(bar, jobs, rows.rows());
+        jobs.forEach(job -> configs.put(job.out(), job.config()));
     }
 
     /**
-     * What the stage did; the numbers are of this start alone and 0 where there was nothing left to do.
+     * What the stage did. Tokens and seconds are of this start alone, 0 where there was nothing left to do.
      *
-     * @param fvu mean over the last steps, on the batches they trained on
+     * @param closing how the training ended, in this start or an earlier one
+     * @param diverged why there is no SAE, if there is none
      */
-    record Result(Path sae, boolean complete, long tokens, double seconds, double fvu, int dead, double waitedSeconds) {
+    record Result(
+            Path sae,
+            boolean complete,
+            long tokens,
+            double seconds,
+            ClosingFigures closing,
+            double waitedSeconds,
+            Optional<BadInput> diverged) {
         double tokensPerSecond() {
             return seconds > 0 ? tokens / seconds : 0;
         }
@@ -47,75 +58,101 @@ final class TrainStage {
                     "tokens", tokens,
                     "seconds", seconds,
                     "tokens_per_second", tokensPerSecond(),
-                    "fvu", fvu,
-                    "dead", dead,
+                    "loss", closing.loss(),
+                    "fvu", closing.fvu(),
+                    "l0", closing.l0(),
+                    "dead", closing.dead(),
                     "waited_seconds", waitedSeconds);
         }
     }
 
-    /** Trains into a folder, goes on there, or says that it is complete. */
+    /** Trains into a folder, goes on there, or says that it is complete; then one line of result. */
     static Result run(Terminal terminal, Path out, RowSource rows, TrainConfig config) {
-        Provenance provenance = rows.provenance();
-        TrainStage stage;
-        try (Progress progress = new Progress(terminal)) {
-            stage = new TrainStage(terminal, progress);
-            TrainRun.train(out, rows, config, provenance, provenance.hook(), provenance.hook(), stage::on);
-        }
-        return stage.finish(out, config);
-    }
-
-    private void on(TrainEvent event) {
-        switch (event) {
-            case TrainEvent.Started started -> {
-                from = started.from();
-                steps = started.steps();
-                terminal.say("train: " + started.arithmetic());
-                if (from > 0) {
-                    terminal.say("train: goes on after step " + from + " of " + steps);
-                }
-            }
-            case TrainEvent.Stepped stepped -> {
-                StepStats stats = stepped.stats();
-                last.addLast(stats);
-                if (last.size() > LAST) {
-                    last.removeFirst();
-                }
-                long batch = stats.tokens() / stats.step();
-                progress.at(
-                        "train",
-                        "tokens",
-                        stats.tokens(),
-                        steps * batch,
-                        String.format(Locale.ROOT, "FVU %.3f, %d dead", stats.fvu(), stats.dead()));
-            }
-            case TrainEvent.Saved _ -> {}
-            case TrainEvent.Finished finished -> {
-                seconds = finished.seconds();
-                waited = finished.waitedSeconds();
-            }
-            case TrainEvent.Complete _ -> complete = true;
-        }
-    }
-
-    private Result finish(Path out, TrainConfig config) {
-        long tokens = (steps - from) * config.batch();
-        double fvu = last.stream().mapToDouble(StepStats::fvu).average().orElse(0);
-        int dead = last.isEmpty() ? 0 : last.getLast().dead();
-        Result result = new Result(out, complete, tokens, seconds, fvu, dead, waited);
+        Result result =
+                train(terminal, rows, List.of(new TrainJob(out, config))).getFirst();
+        result.diverged().ifPresent(reason -> {
+            throw reason;
+        });
         terminal.say(
-                complete
+                result.complete()
                         ? "train: complete already → " + out
                         : String.format(
                                 Locale.ROOT,
                                 "train: %,d latents, k %d: FVU %.3f, %,d dead; %,d tokens in %s, %,.0f tokens/s → %s",
                                 config.latents(),
                                 config.k(),
-                                fvu,
-                                dead,
-                                tokens,
-                                Progress.clock(seconds),
+                                result.closing().fvu(),
+                                result.closing().dead(),
+                                result.tokens(),
+                                Progress.clock(result.seconds()),
                                 result.tokensPerSecond(),
                                 out));
         return result;
+    }
+
+    /** Trains every variant into a folder of its name. */
+    static SweepResult runAll(Terminal terminal, Path out, RowSource rows, List<Sweep.Variant> variants) {
+        List<TrainJob> jobs = variants.stream()
+                .map(variant -> new TrainJob(out.resolve(variant.name()), variant.config()))
+                .toList();
+        List<Result> results = train(terminal, rows, jobs);
+        List<SweepResult.Row> table = new ArrayList<>();
+        for (int i = 0; i < variants.size(); i++) {
+            table.add(new SweepResult.Row(variants.get(i), results.get(i)));
+        }
+        return new SweepResult(table);
+    }
+
+    private static List<Result> train(Terminal terminal, RowSource rows, List<TrainJob> jobs) {
+        Provenance provenance = rows.provenance();
+        try (Progress bar = new Progress(terminal)) {
+            TrainStage stage = new TrainStage(terminal, bar, rows, jobs);
+            TrainRun.trainAll(jobs, rows, provenance, provenance.hook(), provenance.hook(), stage::on);
+            return jobs.stream().map(job -> stage.result(job.out())).toList();
+        }
+    }
+
+    private void on(TrainEvent event) {
+        progress.on(event);
+        switch (event) {
+            case TrainEvent.Started start -> {
+                started.put(start.sae(), start);
+                if (!start.arithmetic().equals(arithmetic)) {
+                    arithmetic = start.arithmetic();
+                    terminal.say("train: " + arithmetic);
+                }
+                if (start.from() > 0) {
+                    terminal.say("train: " + named(start.sae()) + "goes on after step " + start.from() + " of "
+                            + start.steps());
+                }
+            }
+            case TrainEvent.Diverged stop -> {
+                diverged.put(stop.sae(), stop.reason());
+                if (configs.size() > 1) {
+                    terminal.say("train: " + stop.reason().getMessage());
+                }
+            }
+            case TrainEvent.Finished end -> finished.put(end.sae(), end);
+            case TrainEvent.Stepped _, TrainEvent.Saved _, TrainEvent.Complete _ -> {}
+        }
+    }
+
+    private String named(Path sae) {
+        return configs.size() > 1 ? sae.getFileName() + " " : "";
+    }
+
+    private Result result(Path sae) {
+        TrainEvent.Started start = started.get(sae);
+        TrainEvent.Finished end = finished.get(sae);
+        return new Result(
+                sae,
+                start == null,
+                start == null || end == null
+                        ? 0
+                        : (start.steps() - start.from()) * start.config().batch(),
+                end == null ? 0 : end.seconds(),
+                ClosingFigures.read(sae),
+                end == null ? 0 : end.waitedSeconds(),
+                Optional.ofNullable(diverged.get(sae)));
     }
 }

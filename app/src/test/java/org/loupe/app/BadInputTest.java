@@ -115,6 +115,7 @@ final class BadInputTest {
         Files.write(folder.resolve("latin1.txt"), new byte[] {'c', 'a', 'f', (byte) 0xe9, '\n'});
         Files.writeString(folder.resolve("lines.jsonl"), "{\"txt\": \"not\"}\n");
         Files.writeString(folder.resolve("train.yaml"), "latents: 16\nlatnts: 3\n");
+        Files.writeString(folder.resolve("sweep.yaml"), "latents: 16\nsweep: []\n");
     }
 
     private List<Case> cases() {
@@ -132,6 +133,18 @@ final class BadInputTest {
                 bad("misspelt key of --set", rows("rows.safetensors", "--set", "latnts=3"), "did you mean 'latents'"),
                 bad("value out of range", rows("rows.safetensors", "--set", "k=0"), "k: 0", "expected"),
                 bad("value of another kind", rows("rows.safetensors", "--set", "k=many"), "k"),
+                bad(
+                        "misspelt key of --sweep",
+                        rows("rows.safetensors", "--sweep", "latnts=3,4"),
+                        "did you mean 'latents'"),
+                bad("nothing to sweep", rows("rows.safetensors", "--sweep", "k="), "--sweep k=", "key=value,value"),
+                bad("empty list to sweep", rows("rows.safetensors", "--config", at("sweep.yaml")), "'sweep' is []"),
+                bad("no seeds", rows("rows.safetensors", "--seeds", "0"), "--seeds: 0, expected"),
+                bad(
+                        "seeds in two ways",
+                        rows("rows.safetensors", "--seeds", "2", "--sweep", "seed=1,2"),
+                        "--seeds",
+                        "choose one"),
                 bad("another run in the folder", again("--set", "k=3"), "k = 2", "--fresh"),
                 bad("file for a folder", into("wide.safetensors"), "wide.safetensors: is a file"),
                 bad("other rows for a run", again("--data", at("wide.safetensors")), "--fresh"),

@@ -52,7 +52,7 @@ public final class TrainBench {
             batches[i] = rows(config.batch(), dictionary, random);
         }
         try (Workers workers = new Workers(config.threadCount());
-                Trainer trainer = new Trainer(config, batches[0], 100_000, workers)) {
+                Trainer trainer = new Trainer(config, batches[0], 0, 100_000, workers)) {
             for (int i = 0; i < WARM_UP; i++) {
                 trainer.step(batches[i % BATCHES]);
             }

@@ -2,7 +2,6 @@ package org.loupe.eval;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Workers;
 
@@ -21,15 +20,8 @@ public record Baselines(PrincipalComponents pca, Sae random, Map<String, Scores>
 
     /** Coefficients that a baseline may spend on a row: the SAE's k, or its mean L0 where k is not fixed. */
     static int coefficients(Sae sae, double l0) {
-        return switch (sae.activation()) {
-            case Activation.TopK topK -> Math.min(topK.k(), sae.latents());
-            case Activation.Relu relu -> meanOf(l0);
-            case Activation.JumpRelu jump -> meanOf(l0);
-        };
-    }
-
-    private static int meanOf(double l0) {
-        return (int) Math.max(1, Math.round(l0));
+        int most = sae.activation().most();
+        return most > 0 ? Math.min(most, sae.latents()) : (int) Math.max(1, Math.round(l0));
     }
 
     /**

@@ -167,8 +167,11 @@ public final class Evaluation {
     private static String describe(Sae sae) {
         return switch (sae.activation()) {
             case Activation.TopK topK -> "TopK, k = " + topK.k();
-            case Activation.Relu relu -> "ReLU";
-            case Activation.JumpRelu jump -> "JumpReLU";
+            case Activation.AbsTopK topK -> "AbsTopK, k = " + topK.k();
+            case Activation.Relu _ -> "ReLU";
+            case Activation.JumpRelu _ -> "JumpReLU";
+            case Activation.Gated _ -> "Gated";
+            case Activation.MatchingPursuit pursuit -> "matching pursuit, " + pursuit.steps() + " steps";
         };
     }
 

@@ -122,6 +122,134 @@ public final class ActiveRows {
         return Keys.value(least);
     }
 
+    /** What an entry becomes. */
+    @FunctionalInterface
+    public interface Change {
+        float value(int latent, float value);
+    }
+
+    /** Replaces every value; entries that become 0 go. */
+    public void map(Change change) {
+        int kept = 0;
+        int from = 0;
+        for (int row = 0; row < rows; row++) {
+            int to = starts[row + 1];
+            for (int e = from; e < to; e++) {
+                float f = change.value(index[e], value[e]);
+                if (f != 0) {
+                    index[kept] = index[e];
+                    value[kept++] = f;
+                }
+            }
+            from = to;
+            starts[row + 1] = kept;
+        }
+    }
+
+    /** Latents m to 2m − 1 stand for the negatives of 0 to m − 1: makes them latents below m with negative values. */
+    void foldSigns(int m) {
+        for (int e = 0; e < entries(); e++) {
+            if (index[e] >= m) {
+                index[e] -= m;
+                value[e] = -value[e];
+            }
+        }
+        for (int row = 0; row < rows; row++) {
+            sort(starts[row], starts[row + 1], (a, b) -> index[a] < index[b]);
+        }
+    }
+
+    /** Orders the entries of each row from the largest value down; of equal ones the lower latent first. */
+    public void orderByValue() {
+        for (int row = 0; row < rows; row++) {
+            sort(starts[row], starts[row + 1], (a, b) -> Keys.of(value[a], index[a]) > Keys.of(value[b], index[b]));
+        }
+    }
+
+    /** Whether the entry at place a stands before the one at place b. */
+    @FunctionalInterface
+    private interface Before {
+        boolean before(int a, int b);
+    }
+
+    /** Insertion sort: rows are short, and nearly in order already. */
+    private void sort(int from, int to, Before order) {
+        for (int e = from + 1; e < to; e++) {
+            for (int at = e; at > from && order.before(at, at - 1); at--) {
+                int latent = index[at];
+                float f = value[at];
+                index[at] = index[at - 1];
+                value[at] = value[at - 1];
+                index[at - 1] = latent;
+                value[at - 1] = f;
+            }
+        }
+    }
+
+    /**
+     * Fills the batch from steps × rows places, each a latent with its value or −1; places of one row that have the same latent are summed.
+     *
+     * @param latents step s of row r stands at s · rows + r
+     */
+    void gather(int newRows, int steps, int[] latents, float[] values) {
+        rows = newRows;
+        if (starts.length < rows + 1) {
+            starts = new int[rows + 1];
+        }
+        if (index.length < steps * rows) {
+            index = new int[steps * rows];
+            value = new float[index.length];
+        }
+        int size = 0;
+        for (int row = 0; row < rows; row++) {
+            for (int step = 0; step < steps; step++) {
+                int latent = latents[step * rows + row];
+                if (latent < 0) {
+                    continue;
+                }
+                int at = starts[row];
+                while (at < size && index[at] != latent) {
+                    at++;
+                }
+                if (at == size) {
+                    index[size] = latent;
+                    value[size++] = 0;
+                }
+                value[at] += values[step * rows + row];
+            }
+            starts[row + 1] = size;
+            sort(starts[row], size, (a, b) -> index[a] < index[b]);
+        }
+    }
+
+    /**
+     * Fills the batch from steps × rows places, each a latent with its value or −1, a row's entries in the order of steps.
+     *
+     * @param latents step s of row r stands at s · rows + r
+     * @param cuts [rows · steps + 1], overwritten: step s of row r has the entries from cuts[r · steps + s] on
+     */
+    public void ofSteps(int newRows, int steps, int[] latents, float[] values, int[] cuts) {
+        rows = newRows;
+        if (starts.length < rows + 1) {
+            starts = new int[rows + 1];
+        }
+        if (index.length < steps * rows) {
+            index = new int[steps * rows];
+            value = new float[index.length];
+        }
+        int size = 0;
+        for (int row = 0; row < rows; row++) {
+            for (int step = 0; step < steps; step++) {
+                if (latents[step * rows + row] >= 0) {
+                    index[size] = latents[step * rows + row];
+                    value[size++] = values[step * rows + row];
+                }
+                cuts[row * steps + step + 1] = size;
+            }
+            starts[row + 1] = size;
+        }
+    }
+
     public int rows() {
         return rows;
     }

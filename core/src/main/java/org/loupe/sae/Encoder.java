@@ -12,8 +12,7 @@ public final class Encoder {
 
     private final Sae sae;
     private final Kernels kernels;
-    private final LatentSearch search;
-    private final LatentSearch.Rule rule;
+    private final Activator activator;
     private final ActiveRows active = new ActiveRows();
     private float[] centred = new float[0];
 
@@ -24,8 +23,7 @@ public final class Encoder {
     Encoder(Sae sae, Workers workers, Kernels kernels) {
         this.sae = sae;
         this.kernels = kernels;
-        this.search = new LatentSearch(kernels, workers);
-        this.rule = sae.rule();
+        this.activator = new Activator(kernels, workers);
     }
 
     /**
@@ -40,7 +38,7 @@ public final class Encoder {
         float[] value = new float[0];
         for (int from = 0; from < x.rows(); from += BLOCK) {
             Matrix block = centred(x, from, Math.min(BLOCK, x.rows() - from));
-            search.search(block, sae.encoder(), sae.encoderBias(), rule, active);
+            activator.activate(block, sae, active);
             int entries = starts[from];
             index = Arrays.copyOf(index, Math.addExact(entries, active.entries()));
             value = Arrays.copyOf(value, index.length);

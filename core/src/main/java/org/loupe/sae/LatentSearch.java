@@ -33,7 +33,7 @@ public final class LatentSearch {
     private final @Nullable LowPrecisionProduct product;
     private final Candidates[] scratch;
 
-    /** b_j − max(θ_j, 0), which the product's sums are added to. */
+    /** b_j − θ_j, which the product's sums are added to. */
     private float[] margins = new float[0];
 
     /** Which latents of a row are kept. */
@@ -46,9 +46,9 @@ public final class LatentSearch {
         record Largest(int k) implements Rule {}
 
         /**
-         * f = r where r &gt; max(θ, 0).
+         * f = r where r &gt; θ.
          *
-         * @param threshold θ [latents]
+         * @param threshold θ [latents], of any sign
          */
         record Above(float[] threshold) implements Rule {}
     }
@@ -88,7 +88,7 @@ public final class LatentSearch {
             margins = new float[bias.length];
         }
         for (int j = 0; j < margins.length; j++) {
-            margins[j] = bias[j] - Math.max(floor[j], 0);
+            margins[j] = bias[j] - floor[j];
         }
         RoundingBound bound = RoundingBound.of(kernels, workers, w, bias, floor);
         if (product != null) {
@@ -212,7 +212,7 @@ public final class LatentSearch {
             for (int i = 0; i < n; i++) {
                 int latent = Keys.index(mine.keys[slot][i]);
                 float r = value(row, mine.keys[slot][i], mine.bound[slot]);
-                if (r > Math.max(floor[latent], 0)) {
+                if (r > floor[latent]) {
                     out.add(latent, r);
                 }
             }
@@ -263,7 +263,7 @@ public final class LatentSearch {
                         + "; the row or the encoder is too large for f32 (in training: it has diverged, take a smaller"
                         + " lr)");
             }
-            float margin = r - Math.max(floor[latent], 0);
+            float margin = r - floor[latent];
             if (!(Math.abs(margin - p) <= bound)) {
                 throw new IllegalStateException("search certificate: row " + row + ", latent " + latent
                         + ": the product gives " + p + ", f32 gives " + margin + ", further apart than " + bound);

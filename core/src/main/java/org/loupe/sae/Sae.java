@@ -1,6 +1,7 @@
 package org.loupe.sae;
 
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.loupe.tensor.Matrix;
 
 /**
@@ -9,7 +10,7 @@ import org.loupe.tensor.Matrix;
  * <pre>
  * z = W_enc (x − b_in) + b_enc        b_in = b_dec for an autoencoder, 0 for a transcoder
  * f = σ(z)
- * x̂ = W_decᵀ f + b_dec
+ * x̂ = W_decᵀ f + b_dec  (+ W_skip x for a skip transcoder)
  * </pre>
  *
  * <p>Both weights are latent-major, one latent a row, so that decoding and every gradient touch k contiguous rows.
@@ -20,6 +21,7 @@ import org.loupe.tensor.Matrix;
  * @param decoderBias b_dec [dOut]
  * @param activation σ
  * @param subtractDecoderBias whether b_in is b_dec
+ * @param skip W_skip [dOut × dIn] of a skip transcoder (Paulo et al. 2025, arXiv 2501.18823), else null
  */
 public record Sae(
         Matrix encoder,
@@ -27,7 +29,8 @@ public record Sae(
         Matrix decoder,
         float[] decoderBias,
         Activation activation,
-        boolean subtractDecoderBias) {
+        boolean subtractDecoderBias,
+        @Nullable Matrix skip) {
     public Sae {
         Objects.requireNonNull(activation, "activation");
         if (encoder.rows() != decoder.rows()
@@ -38,19 +41,31 @@ public record Sae(
                     + "], encoder bias [" + encoderBias.length + "], decoder [" + decoder.rows() + " × "
                     + decoder.cols() + "] and decoder bias [" + decoderBias.length + "] do not fit together");
         }
-        if (activation instanceof Activation.JumpRelu jump && jump.threshold().length != encoder.rows()) {
-            throw new IllegalArgumentException(
-                    "sae: " + jump.threshold().length + " thresholds for " + encoder.rows() + " latents");
+        if (skip != null && (skip.rows() != decoder.cols() || skip.cols() != encoder.cols())) {
+            throw new IllegalArgumentException("sae: skip [" + skip.rows() + " × " + skip.cols() + "], expected ["
+                    + decoder.cols() + " × " + encoder.cols() + "]");
+        }
+        int own = switch (activation) {
+            case Activation.JumpRelu jump -> jump.threshold().length;
+            case Activation.Gated gated -> Math.min(gated.logScale().length, gated.magnitudeBias().length);
+            case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
+                encoder.rows();
+        };
+        if (own != encoder.rows()) {
+            throw new IllegalArgumentException("sae: " + own + " values of "
+                    + activation.getClass().getSimpleName() + " for " + encoder.rows() + " latents");
         }
     }
 
-    /** Which latents of a row are active, as a rule for {@link LatentSearch}. */
-    public LatentSearch.Rule rule() {
-        return switch (activation) {
-            case Activation.TopK topK -> new LatentSearch.Rule.Largest(topK.k());
-            case Activation.Relu relu -> new LatentSearch.Rule.Above(new float[latents()]);
-            case Activation.JumpRelu jump -> new LatentSearch.Rule.Above(jump.threshold());
-        };
+    /** An SAE without W_skip. */
+    public Sae(
+            Matrix encoder,
+            float[] encoderBias,
+            Matrix decoder,
+            float[] decoderBias,
+            Activation activation,
+            boolean subtractDecoderBias) {
+        this(encoder, encoderBias, decoder, decoderBias, activation, subtractDecoderBias, null);
     }
 
     /** Number of latents, m. */

@@ -14,9 +14,9 @@ import org.loupe.tensor.Matrix;
 import tools.jackson.databind.JsonNode;
 
 /**
- * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors} with W_enc [d × m],
- * W_dec [m × d], b_enc, b_dec, and threshold where there is one), so that SAELens and SAEBench open it as it is, plus {@code loupe.json}. The encoder is
- * transposed at this border and nowhere else.
+ * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors}), so that SAELens and
+ * SAEBench open it as it is, plus {@code loupe.json}. The encoder is transposed at this border and nowhere else. TopK and Gated
+ * transcoders, which SAELens does not have, are written in the same way under names of their own.
  */
 public final class SaeFolder {
     public static final String CONFIG = "cfg.json";
@@ -34,13 +34,24 @@ public final class SaeFolder {
      * @param folder made where it is missing
      */
     public static void save(Path folder, Sae sae, SaeInfo info) {
-        SafetensorsWriter weights = new SafetensorsWriter()
-                .f32("W_enc", transpose(sae.encoder()))
-                .f32("b_enc", sae.encoderBias(), sae.latents())
-                .f32("W_dec", sae.decoder())
-                .f32("b_dec", sae.decoderBias(), sae.dOut());
+        int m = sae.latents();
+        SafetensorsWriter weights = new SafetensorsWriter();
+        boolean tied = sae.activation() instanceof Activation.MatchingPursuit;
+        if (!tied) {
+            weights.f32("W_enc", transpose(sae.encoder()));
+        }
+        weights.f32("W_dec", sae.decoder()).f32("b_dec", sae.decoderBias(), sae.dOut());
+        if (!tied) {
+            weights.f32(sae.activation() instanceof Activation.Gated ? "b_gate" : "b_enc", sae.encoderBias(), m);
+        }
         if (sae.activation() instanceof Activation.JumpRelu jump) {
-            weights.f32("threshold", jump.threshold(), sae.latents());
+            weights.f32("threshold", jump.threshold(), m);
+        }
+        if (sae.activation() instanceof Activation.Gated gated) {
+            weights.f32("r_mag", gated.logScale(), m).f32("b_mag", gated.magnitudeBias(), m);
+        }
+        if (sae.skip() != null) {
+            weights.f32("W_skip", sae.skip());
         }
         weights.write(folder.resolve(WEIGHTS));
         Json.write(folder.resolve(CONFIG), config(sae, info));
@@ -66,16 +77,48 @@ public final class SaeFolder {
         config.put("normalize_activations", "none");
         config.put("reshape_activations", "none");
         config.put("metadata", metadata);
+        boolean transcoder = isTranscoder(sae, info);
+        if (transcoder) {
+            config.put("d_out", sae.dOut());
+        }
+        config.put("architecture", architecture(sae, transcoder));
         switch (sae.activation()) {
-            case Activation.TopK topK -> {
-                config.put("architecture", "topk");
-                config.put("k", topK.k());
-                config.put("rescale_acts_by_decoder_norm", false);
+            case Activation.TopK topK -> topK(config, topK.k());
+            case Activation.AbsTopK topK -> topK(config, topK.k());
+            case Activation.MatchingPursuit pursuit -> {
+                config.put("max_iterations", pursuit.steps());
+                config.put("residual_threshold", pursuit.tolerance());
+                config.put("stop_on_duplicate_support", false);
             }
-            case Activation.Relu relu -> config.put("architecture", "standard");
-            case Activation.JumpRelu jump -> config.put("architecture", "jumprelu");
+            case Activation.Relu _, Activation.JumpRelu _, Activation.Gated _ -> {}
         }
         return config;
+    }
+
+    private static void topK(Map<String, Object> config, int k) {
+        config.put("k", k);
+        config.put("rescale_acts_by_decoder_norm", false);
+    }
+
+    private static boolean isTranscoder(Sae sae, SaeInfo info) {
+        return sae.dIn() != sae.dOut() || sae.skip() != null || !info.hookIn().equals(info.hookOut());
+    }
+
+    /** SAELens' name; for a transcoder with its suffix. */
+    private static String architecture(Sae sae, boolean transcoder) {
+        String name = switch (sae.activation()) {
+            case Activation.TopK _ -> "topk";
+            case Activation.AbsTopK _ -> "abstopk";
+            case Activation.Relu _ -> "standard";
+            case Activation.JumpRelu _ -> "jumprelu";
+            case Activation.Gated _ -> "gated";
+            case Activation.MatchingPursuit _ -> "matching_pursuit";
+        };
+        if (!transcoder) {
+            return name;
+        }
+        String suffix = sae.skip() == null ? "transcoder" : "skip_transcoder";
+        return name.equals("standard") ? suffix : name + "_" + suffix;
     }
 
     /**
@@ -96,14 +139,25 @@ public final class SaeFolder {
             throw BadInput.in(file, "normalize_activations is '" + normalise + "', expected 'none'");
         }
         SaeInfo info = info(folder, config.path("metadata"));
+        int dOut = config.has("d_out") ? positive(file, config, "d_out") : d;
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
+            Activation activation = activation(file, config, weights, m);
+            Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
+            boolean tied = activation instanceof Activation.MatchingPursuit;
+            Matrix encoder = tied ? decoder : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
+            float[] bias = tied
+                    ? new float[m]
+                    : finite(weights, activation instanceof Activation.Gated ? "b_gate" : "b_enc", m);
             Sae sae = new Sae(
-                    transpose(new Matrix(d, m, finite(weights, "W_enc", d, m))),
-                    finite(weights, "b_enc", m),
-                    new Matrix(m, d, finite(weights, "W_dec", m, d)),
-                    finite(weights, "b_dec", d),
-                    activation(file, config, weights, m),
-                    config.path("apply_b_dec_to_input").asBoolean(true));
+                    encoder,
+                    bias,
+                    decoder,
+                    finite(weights, "b_dec", dOut),
+                    activation,
+                    config.path("apply_b_dec_to_input").asBoolean(!config.has("d_out")),
+                    weights.entries().containsKey("W_skip")
+                            ? new Matrix(dOut, d, finite(weights, "W_skip", dOut, d))
+                            : null);
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
@@ -113,21 +167,47 @@ public final class SaeFolder {
 
     private static Activation activation(Path file, JsonNode config, Safetensors weights, int m) {
         String architecture = config.path("architecture").asString("");
-        return switch (architecture) {
-            case "topk" -> {
-                int k = positive(file, config, "k");
-                if (k > m) {
-                    throw BadInput.in(file, "'k' is " + k + ", expected at most d_sae = " + m);
+        return switch (architecture.replaceFirst("_?(skip_)?transcoder$", "")) {
+            case "topk" -> new Activation.TopK(atMost(m, file, config, "k"));
+            case "abstopk" -> new Activation.AbsTopK(atMost(m, file, config, "k"));
+            case "standard", "" -> {
+                if (architecture.isEmpty()) {
+                    throw unreadable(file, architecture);
                 }
-                yield new Activation.TopK(k);
+                yield new Activation.Relu();
             }
-            case "standard" -> new Activation.Relu();
             case "jumprelu" -> new Activation.JumpRelu(finite(weights, "threshold", m));
-            default ->
-                throw BadInput.in(
-                        file,
-                        "architecture is '" + architecture + "', this version reads 'topk', 'standard' and 'jumprelu'");
+            case "gated" -> new Activation.Gated(finite(weights, "r_mag", m), finite(weights, "b_mag", m));
+            case "matching_pursuit" -> pursuit(file, config);
+            default -> throw unreadable(file, architecture);
         };
+    }
+
+    private static BadInput unreadable(Path file, String architecture) {
+        return BadInput.in(
+                file,
+                "architecture is '" + architecture + "', this version reads 'topk', 'abstopk', 'standard', 'jumprelu',"
+                        + " 'gated' and 'matching_pursuit', and their transcoders");
+    }
+
+    private static Activation pursuit(Path file, JsonNode config) {
+        if (config.path("stop_on_duplicate_support").asBoolean(true)) {
+            throw BadInput.in(
+                    file, "stop_on_duplicate_support is true, this version reads matching pursuit without it");
+        }
+        double tolerance = config.path("residual_threshold").asDouble(0.01);
+        if (!(tolerance >= 0)) {
+            throw BadInput.in(file, "'residual_threshold' is " + tolerance + ", expected a number ≥ 0");
+        }
+        return new Activation.MatchingPursuit(positive(file, config, "max_iterations"), (float) tolerance);
+    }
+
+    private static int atMost(int m, Path file, JsonNode config, String key) {
+        int k = positive(file, config, key);
+        if (k > m) {
+            throw BadInput.in(file, "'" + key + "' is " + k + ", expected at most d_sae = " + m);
+        }
+        return k;
     }
 
     /** What loupe.json says; for a folder of SAELens' own, which has none, what its metadata says. */

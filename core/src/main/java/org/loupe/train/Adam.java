@@ -1,49 +1,68 @@
 package org.loupe.train;
 
+import java.util.List;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
-/** Adam's moments for every weight of an SAE, and the update. Dictionary rows end each step with unit norm. */
+/** Adam's update of every weight of an SAE; dictionary rows end it as their norms are to be held. */
 final class Adam {
     private static final int CHUNK = 64;
 
-    /** First and second moment of one group of weights. */
-    record Moments(float[] first, float[] second) {
-        static Moments of(int size) {
-            return new Moments(new float[size], new float[size]);
+    private final TrainConfig.Optimizer config;
+    private final Kernels kernels;
+    private final Workers workers;
+
+    Adam(TrainConfig.Optimizer config, Kernels kernels, Workers workers) {
+        this.config = config;
+        this.kernels = kernels;
+        this.workers = workers;
+    }
+
+    /**
+     * One step.
+     *
+     * @param step 1 for the first
+     * @param rate learning rate
+     * @param norm of all gradients, for clipping
+     * @param encoder the weights of {@code sae} that go latent by latent
+     * @param others all other weights
+     */
+    void update(
+            long step,
+            double rate,
+            double norm,
+            Sae sae,
+            Gradients.Dictionary dictionary,
+            Parameter encoder,
+            Parameter decoder,
+            List<Parameter> others) {
+        double scale = config.clip() > 0 && norm > config.clip() ? config.clip() / norm : 1;
+        Kernels.AdamStep all = Kernels.AdamStep.at(step, rate, scale, config.beta1(), config.beta2(), config.epsilon());
+        int dIn = sae.dIn();
+        int dOut = sae.dOut();
+        workers.forEach(sae.latents(), CHUNK, (from, to, worker) -> {
+            if (!dictionary.tied()) {
+                apply(all, encoder, from * dIn, (to - from) * dIn);
+            }
+            apply(all, decoder, from * dOut, (to - from) * dOut);
+            if (dictionary.unit()) {
+                normalizeRows(kernels, sae.decoder(), from, to);
+            }
+            if (dictionary.aligned()) {
+                align(sae, from, to);
+            }
+        });
+        for (Parameter other : others) {
+            Kernels.AdamStep own = Kernels.AdamStep.at(
+                    step, rate * other.rate(), scale, config.beta1(), config.beta2(), config.epsilon());
+            apply(own, other, 0, other.values().length);
         }
     }
 
-    final Moments encoder;
-    final Moments encoderBias;
-    final Moments decoder;
-    final Moments decoderBias;
-
-    Adam(int latents, int d) {
-        encoder = Moments.of(latents * d);
-        encoderBias = Moments.of(latents);
-        decoder = Moments.of(latents * d);
-        decoderBias = Moments.of(d);
-    }
-
-    /** Changes the weights of {@code sae} in place. */
-    void update(Sae sae, Gradients gradients, Kernels.AdamStep step, Kernels kernels, Workers workers) {
-        int d = sae.dOut();
-        workers.forEach(sae.latents(), CHUNK, (from, to, worker) -> {
-            int n = (to - from) * d;
-            apply(kernels, step, gradients.encoder.data(), sae.encoder().data(), encoder, from * d, n);
-            apply(kernels, step, gradients.decoder.data(), sae.decoder().data(), decoder, from * d, n);
-            apply(kernels, step, gradients.encoderBias, sae.encoderBias(), encoderBias, from, to - from);
-            normalizeRows(kernels, sae.decoder(), from, to);
-        });
-        apply(kernels, step, gradients.decoderBias, sae.decoderBias(), decoderBias, 0, d);
-    }
-
-    private static void apply(
-            Kernels kernels, Kernels.AdamStep step, float[] gradient, float[] weights, Moments moments, int at, int n) {
-        kernels.adam(step, gradient, at, weights, moments.first(), moments.second(), at, n);
+    private void apply(Kernels.AdamStep step, Parameter parameter, int at, int n) {
+        kernels.adam(step, parameter.gradient(), at, parameter.values(), parameter.first(), parameter.second(), at, n);
     }
 
     /** Scales rows [from, to) to unit norm. */
@@ -52,6 +71,16 @@ final class Adam {
         for (int i = from; i < to; i++) {
             float square = kernels.dot(rows.data(), i * d, rows.data(), i * d, d);
             kernels.scale((float) (1 / Math.sqrt(square)), rows.data(), i * d, d);
+        }
+    }
+
+    /** Moves encoder rows along their unit dictionary rows until their inner product is 1. */
+    private void align(Sae sae, int from, int to) {
+        int d = sae.dIn();
+        for (int i = from; i < to; i++) {
+            float inner = kernels.dot(sae.encoder().data(), i * d, sae.decoder().data(), i * d, d);
+            kernels.addScaled(
+                    1 - inner, sae.decoder().data(), i * d, sae.encoder().data(), i * d, d);
         }
     }
 }

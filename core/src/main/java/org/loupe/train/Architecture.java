@@ -1,19 +1,51 @@
 package org.loupe.train;
 
-import org.loupe.sae.Activation;
+import java.util.Locale;
 
 /** What is trained; a switch over it names every case. */
 public enum Architecture {
-    /** The k largest pre-activations of each row (Gao et al. 2024, arXiv 2406.04093). */
-    TOPK,
-    /** The k · batch largest of each batch (Bussmann et al. 2024, arXiv 2412.06410). */
-    BATCHTOPK;
+    RELU("f = relu(z) with an L1 (or Lp, tanh) penalty (Bricken et al. 2023; free norms: Anthropic, April 2024)"),
+    P_ANNEAL("relu with an Lp penalty whose p falls from 1 to arch.penalty.p (Karvonen et al. 2024, arXiv 2408.00113)"),
+    TOPK("the k largest of each row (Gao et al. 2024, arXiv 2406.04093)"),
+    HIERARCHICAL_TOPK(
+            "topk that reconstructs with each of k, k/2, k/4, …, so that k is chosen when encoding (Balagansky et al."
+                    + " 2025, arXiv 2505.24473)"),
+    GUMBEL_TOPK(
+            "topk whose winners Gumbel noise perturbs, at a falling temperature (Kool et al. 2019, arXiv 1903.06059)"),
+    BATCHTOPK(
+            "the k·batch largest of each batch, saved as JumpReLU with one threshold (Bussmann et al. 2024, arXiv 2412.06410)"),
+    MATRYOSHKA(
+            "batchtopk that reconstructs with each of several prefixes of the dictionary (Bussmann et al. 2025, arXiv"
+                    + " 2503.17547)"),
+    JUMPRELU(
+            "f = z where z > θ, θ learnt for each latent, with an L0 penalty (Rajamanoharan et al. 2024, arXiv 2407.14435)"),
+    GATED("a gate decides, a rescaled path measures; L1 on the gate (Rajamanoharan et al. 2024, arXiv 2404.16014)"),
+    ABSTOPK("the k largest |z| of each row, with their signs (Zhu et al. 2025, arXiv 2510.00404)"),
+    MATCHING_PURSUIT(
+            "k steps of matching pursuit on the dictionary, trained through all of them (Costa et al. 2025, arXiv"
+                    + " 2506.03093)");
 
-    /** The activation function of a dictionary that has not been trained yet: what encodes when training is over. */
-    Activation initial(TrainConfig config) {
+    private final String about;
+
+    Architecture(String about) {
+        this.about = about;
+    }
+
+    /** One sentence with its paper. */
+    public String about() {
+        return about;
+    }
+
+    /** Its name in configurations. */
+    public String key() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Whether a penalty, and not a count, makes it sparse. */
+    public boolean penalised() {
         return switch (this) {
-            case TOPK -> new Activation.TopK(config.k());
-            case BATCHTOPK -> new Activation.JumpRelu(new float[config.latents()]);
+            case RELU, P_ANNEAL, JUMPRELU, GATED -> true;
+            case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK, BATCHTOPK, MATRYOSHKA, ABSTOPK, MATCHING_PURSUIT -> false;
         };
     }
 }

@@ -3,6 +3,7 @@ package org.loupe.train;
 import java.util.Arrays;
 import org.loupe.sae.ActiveRows;
 import org.loupe.sae.LatentSearch;
+import org.loupe.sae.Sae;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -24,42 +25,40 @@ final class AuxiliaryLoss {
     private final EntriesByLatent entries = new EntriesByLatent();
     private final float[] none;
     private float[] slopes = new float[0];
-    private Matrix reconstruction;
+    private final Matrix reconstruction;
     private final Matrix gradient;
 
-    AuxiliaryLoss(double weight, int k, int batch, int d, LatentSearch search, Kernels kernels, Workers workers) {
+    AuxiliaryLoss(double weight, int k, Batch batch, Kernels kernels, Workers workers) {
+        int d = batch.target.cols();
         this.weight = weight;
-        this.search = search;
+        this.search = new LatentSearch(kernels, workers);
         this.workers = workers;
         this.sparse = new SparseRows(kernels, workers);
         this.rule = new LatentSearch.Rule.Largest(k);
         this.none = new float[d];
-        this.gradient = Matrix.zeros(batch, d);
-        this.reconstruction = Matrix.zeros(0, d);
+        this.gradient = Matrix.zeros(batch.rows, d);
+        this.reconstruction = Matrix.zeros(batch.rows, d);
     }
 
     /**
      * The loss of a batch; fills {@link #entries} and {@link #gradient}.
      *
-     * @param centred [rows × d], x − b_in
-     * @param x [rows × d]
-     * @param xHat [rows × d]
      * @param dead the dead latents, ascending; at least one
      */
-    double loss(
-            Matrix centred, Matrix x, Matrix xHat, int[] dead, Matrix encoder, float[] encoderBias, Matrix decoder) {
-        int d = x.cols();
-        Matrix deadEncoder = gather(encoder, dead);
-        Matrix deadDecoder = gather(decoder, dead);
+    double loss(Batch batch, int[] dead, Sae sae) {
+        Matrix x = batch.target;
+        Matrix xHat = batch.last();
+        Matrix deadEncoder = gather(sae.encoder(), dead);
+        Matrix deadDecoder = gather(sae.decoder(), dead);
         float[] deadBias = new float[dead.length];
         for (int i = 0; i < dead.length; i++) {
-            deadBias[i] = encoderBias[dead[i]];
+            deadBias[i] = sae.encoderBias()[dead[i]];
         }
-        search.search(centred, deadEncoder, deadBias, rule, winners);
-        if (reconstruction.rows() != x.rows()) {
-            reconstruction = Matrix.zeros(x.rows(), d);
-        }
-        sparse.decode(winners, deadDecoder, none, reconstruction);
+        search.search(batch.centred(), deadEncoder, deadBias, rule, winners);
+        int rows = batch.rows;
+        int[] cuts = winners.starts();
+        int[] index = winners.index();
+        sparse.decode(rows, 1, cuts, index, winners.value(), deadDecoder, none, reconstruction);
         double spread = spread(x, xHat);
         double loss = spread > 0 ? residual(x, xHat, spread) : 0;
         if (spread <= 0) {
@@ -68,8 +67,8 @@ final class AuxiliaryLoss {
         if (slopes.length < winners.entries()) {
             slopes = new float[winners.entries()];
         }
-        sparse.slopes(winners, deadDecoder, gradient.head(x.rows()), slopes);
-        entries.regroup(winners, slopes, dead, encoder.rows());
+        sparse.slopes(rows, 1, cuts, index, deadDecoder, gradient, slopes);
+        entries.regroup(rows, 1, cuts, false, index, winners.value(), slopes, dead, sae.latents());
         return loss;
     }
 

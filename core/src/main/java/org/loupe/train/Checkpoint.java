@@ -1,100 +1,103 @@
 package org.loupe.train;
 
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.loupe.io.BadInput;
 import org.loupe.io.Safetensors;
 import org.loupe.io.SafetensorsWriter;
-import org.loupe.sae.Activation;
-import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
 
 /**
- * A {@link TrainState} as one safetensors file: weights, moments and counters as tensors; step, scale and variance as metadata,
- * doubles in hexadecimal so that they come back to the bit. One file, so it is there whole or not at all.
+ * A {@link TrainState} as one safetensors file: weights, moments and counters as tensors; step, scales, variances and the
+ * controller's memory as metadata, doubles in hexadecimal so that they come back to the bit. One file, so it is there whole or not at all.
  */
 final class Checkpoint {
     static final String FILE = "checkpoint.safetensors";
 
+    private static final String TARGET = "target_";
+    private static final String RESPONSE = "response";
+    private static final String CENTRE = "centre";
+    private static final String LAST_FIRED = "last_fired";
+
     private Checkpoint() {}
 
     static void write(Path file, TrainState state) {
-        Sae sae = state.sae();
         SafetensorsWriter out = new SafetensorsWriter()
                 .metadata("step", Long.toString(state.step()))
-                .metadata("scale", Double.toHexString(state.statistics().scale()))
-                .metadata("variance", Double.toHexString(state.statistics().variance()))
-                .f32("centre", state.statistics().centre(), sae.dOut())
-                .f32("encoder", sae.encoder())
-                .f32("encoder_bias", sae.encoderBias(), sae.latents())
-                .f32("decoder", sae.decoder())
-                .f32("decoder_bias", sae.decoderBias(), sae.dOut())
-                .i64("last_fired", state.lastFired(), sae.latents());
-        if (sae.activation() instanceof Activation.JumpRelu jump) {
-            out.f32("threshold", jump.threshold(), sae.latents());
+                .metadata(
+                        "control",
+                        Arrays.stream(state.control())
+                                .mapToObj(Double::toHexString)
+                                .collect(Collectors.joining(" ")));
+        write(out, "", state.statistics().inputs());
+        Matrix response = state.statistics().response();
+        if (response.rows() > 0) {
+            write(out, TARGET, state.statistics().targets());
+            out.f32(RESPONSE, response);
         }
-        moments(out, "encoder", state.adam().encoder);
-        moments(out, "encoder_bias", state.adam().encoderBias);
-        moments(out, "decoder", state.adam().decoder);
-        moments(out, "decoder_bias", state.adam().decoderBias);
+        state.arrays().forEach((name, values) -> out.f32(name, values, values.length));
+        out.i64(LAST_FIRED, state.lastFired(), state.lastFired().length);
         out.write(file);
     }
 
-    private static void moments(SafetensorsWriter out, String name, Adam.Moments moments) {
-        out.f32(name + ".first", moments.first(), moments.first().length);
-        out.f32(name + ".second", moments.second(), moments.second().length);
+    private static void write(SafetensorsWriter out, String prefix, InputStatistics statistics) {
+        out.metadata(prefix + "scale", Double.toHexString(statistics.scale()))
+                .metadata(prefix + "variance", Double.toHexString(statistics.variance()))
+                .f32(prefix + CENTRE, statistics.centre(), statistics.centre().length);
     }
 
-    static TrainState read(Path file, TrainConfig config, int d) {
+    static TrainState read(Path file) {
         try (Safetensors in = Safetensors.open(file)) {
-            int m = config.latents();
-            Adam adam = new Adam(m, d);
-            moments(in, "encoder", adam.encoder);
-            moments(in, "encoder_bias", adam.encoderBias);
-            moments(in, "decoder", adam.decoder);
-            moments(in, "decoder_bias", adam.decoderBias);
-            Sae sae = new Sae(
-                    new Matrix(m, d, in.entry("encoder").requireShape(m, d).floats()),
-                    in.entry("encoder_bias").requireShape(m).floats(),
-                    new Matrix(m, d, in.entry("decoder").requireShape(m, d).floats()),
-                    in.entry("decoder_bias").requireShape(d).floats(),
-                    activation(in, config),
-                    true);
-            InputStatistics statistics = new InputStatistics(
-                    number(in, "scale"),
-                    number(in, "variance"),
-                    in.entry("centre").requireShape(d).floats());
+            Map<String, float[]> arrays = new LinkedHashMap<>();
+            for (Safetensors.Entry entry : in.entries().values()) {
+                if (entry.shape().size() == 1 && !entry.name().equals(LAST_FIRED)) {
+                    arrays.put(entry.name(), entry.floats());
+                }
+            }
             return new TrainState(
                     (long) number(in, "step"),
-                    statistics,
-                    sae,
-                    adam,
-                    in.entry("last_fired").requireShape(m).longs());
+                    statistics(in),
+                    arrays,
+                    Arrays.stream(in.metadata().getOrDefault("control", "").split(" "))
+                            .mapToDouble(text -> number(in, "control", text))
+                            .toArray(),
+                    in.entry(LAST_FIRED).longs());
         }
     }
 
-    private static Activation activation(Safetensors in, TrainConfig config) {
-        Activation initial = config.architecture().initial(config);
-        if (initial instanceof Activation.JumpRelu jump) {
-            read(in, "threshold", jump.threshold());
+    private static DataStatistics statistics(Safetensors in) {
+        InputStatistics inputs = statistics(in, "");
+        if (!in.entries().containsKey(RESPONSE)) {
+            return DataStatistics.same(inputs);
         }
-        return initial;
+        InputStatistics targets = statistics(in, TARGET);
+        int dOut = targets.centre().length;
+        int dIn = inputs.centre().length;
+        return new DataStatistics(
+                inputs,
+                targets,
+                new Matrix(dOut, dIn, in.entry(RESPONSE).requireShape(dOut, dIn).floats()));
     }
 
-    private static void moments(Safetensors in, String name, Adam.Moments into) {
-        read(in, name + ".first", into.first());
-        read(in, name + ".second", into.second());
-    }
-
-    private static void read(Safetensors in, String name, float[] into) {
-        in.entry(name).requireShape(into.length).floats(0, into, 0, into.length);
+    private static InputStatistics statistics(Safetensors in, String prefix) {
+        return new InputStatistics(
+                number(in, prefix + "scale"),
+                number(in, prefix + "variance"),
+                in.entry(prefix + CENTRE).floats());
     }
 
     private static double number(Safetensors in, String key) {
-        String text = in.metadata().getOrDefault(key, "");
+        return number(in, key, in.metadata().getOrDefault(key, ""));
+    }
+
+    private static double number(Safetensors in, String key, String text) {
         try {
             return Double.parseDouble(text);
         } catch (NumberFormatException e) {
-            throw new BadInput(in.file() + ": metadata '" + key + "' is '" + text + "', expected a number", e);
+            throw new BadInput(in.file() + ": metadata '" + key + "' is '" + text + "', expected numbers", e);
         }
     }
 }

@@ -71,16 +71,7 @@ public final class ConfigReader {
         if (file != null) {
             merge(tree, parse(file), "", file.toString());
         }
-        for (String pair : pairs) {
-            int equals = pair.indexOf('=');
-            if (equals < 1) {
-                throw new BadInput("--set " + pair + ": expected key=value");
-            }
-            set(
-                    tree,
-                    pair.substring(0, equals).strip(),
-                    pair.substring(equals + 1).strip());
-        }
+        pairs.forEach(pair -> set(tree, pair, "--set"));
         return convert(tree, file == null ? "--set" : file.toString());
     }
 
@@ -91,7 +82,7 @@ public final class ConfigReader {
         return map;
     }
 
-    private static ObjectNode tree(TrainConfig config) {
+    static ObjectNode tree(TrainConfig config) {
         ObjectNode tree = YAML.valueToTree(config);
         lowerEnums(tree, TrainConfig.class);
         return tree;
@@ -108,7 +99,7 @@ public final class ConfigReader {
         }
     }
 
-    private static ObjectNode parse(Path file) {
+    static ObjectNode parse(Path file) {
         try {
             JsonNode node = YAML.readTree(Files.readString(file));
             if (node instanceof ObjectNode object) {
@@ -122,7 +113,7 @@ public final class ConfigReader {
         }
     }
 
-    private static void merge(ObjectNode into, ObjectNode from, String prefix, String where) {
+    static void merge(ObjectNode into, ObjectNode from, String prefix, String where) {
         for (Map.Entry<String, JsonNode> property : from.properties()) {
             String name = prefix + property.getKey();
             JsonNode known = into.get(property.getKey());
@@ -143,7 +134,20 @@ public final class ConfigReader {
         }
     }
 
-    private static void set(ObjectNode tree, String key, String value) {
+    /**
+     * Sets one key.
+     *
+     * @param option names the pair where it is wrong
+     */
+    static void set(ObjectNode tree, String pair, String option) {
+        int equals = pair.indexOf('=');
+        if (equals < 1) {
+            throw new BadInput(option + " " + pair + ": expected key=value");
+        }
+        set(tree, pair.substring(0, equals).strip(), pair.substring(equals + 1).strip(), option);
+    }
+
+    private static void set(ObjectNode tree, String key, String value, String option) {
         ObjectNode node = tree;
         String[] path = key.split("\\.", -1);
         for (int i = 0; i < path.length - 1; i++) {
@@ -160,11 +164,11 @@ public final class ConfigReader {
         try {
             JsonNode parsed = YAML.readTree(value);
             if (parsed.isNull() || parsed.isMissingNode()) {
-                throw new BadInput("--set " + key + "=" + value + ": '" + key + "' has no value");
+                throw new BadInput(option + " " + key + "=" + value + ": '" + key + "' has no value");
             }
             node.set(last, parsed);
         } catch (JacksonException e) {
-            throw new BadInput("--set " + key + "=" + value + ": is not a YAML value", e);
+            throw new BadInput(option + " " + key + "=" + value + ": is not a YAML value", e);
         }
     }
 
@@ -172,7 +176,7 @@ public final class ConfigReader {
         return BadInput.unknown("key", key, keys().stream().map(Key::name).toList());
     }
 
-    private static TrainConfig convert(ObjectNode tree, String where) {
+    static TrainConfig convert(ObjectNode tree, String where) {
         try {
             return YAML.treeToValue(tree, TrainConfig.class);
         } catch (JacksonException e) {

@@ -1,6 +1,7 @@
 package org.loupe.train;
 
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Kernels;
@@ -15,8 +16,8 @@ import org.loupe.tensor.Workers;
  * db_dec   = Σ_b G_b − W_encᵀ db_enc          (the second term because x_c = x − b_dec)
  * </pre>
  *
- * The auxiliary loss adds its own entries with its own G. From dW_dec,i its part along the unit row W_dec,i is removed: the row's
- * length is not a parameter. Each latent belongs to one thread and each sum has one order.
+ * The auxiliary loss adds its own entries with its own G. Where dictionary rows have unit norm, the part of dW_dec,i along W_dec,i is
+ * removed: the row's length is not a parameter. A tied dictionary takes both gradients. Each latent belongs to one thread and each sum has one order.
  */
 final class Gradients {
     private static final int LATENT_CHUNK = 64;
@@ -31,57 +32,96 @@ final class Gradients {
     private final Kernels kernels;
     private final Workers workers;
 
-    Gradients(int latents, int d, Kernels kernels, Workers workers) {
-        this.encoder = Matrix.zeros(latents, d);
-        this.encoderBias = new float[latents];
-        this.decoder = Matrix.zeros(latents, d);
-        this.decoderBias = new float[d];
+    /** Gradients that are written into the given parameters'. */
+    Gradients(
+            int latents,
+            Parameter encoder,
+            Parameter encoderBias,
+            Parameter decoder,
+            Parameter decoderBias,
+            Kernels kernels,
+            Workers workers) {
+        this.encoder = new Matrix(latents, encoder.gradient().length / latents, encoder.gradient());
+        this.encoderBias = encoderBias.gradient();
+        this.decoder = new Matrix(latents, decoderBias.gradient().length, decoder.gradient());
+        this.decoderBias = decoderBias.gradient();
         this.squares = new double[latents];
-        this.zeros = new float[d];
+        this.zeros = new float[Math.max(this.encoder.cols(), this.decoder.cols())];
         this.kernels = kernels;
         this.workers = workers;
     }
 
     /**
+     * How the dictionary is held.
+     *
+     * @param unit rows have unit norm
+     * @param tied the encoder is the dictionary
+     * @param aligned ⟨w_enc,i , w_dec,i⟩ = 1
+     * @param normGradient dL/d|W_dec,i| of penalties, or empty
+     */
+    record Dictionary(boolean unit, boolean tied, boolean aligned, float[] normGradient) {}
+
+    /**
      * Overwrites all gradients.
      *
-     * @param gradient dL/dx̂ of the batch
      * @param auxiliary the auxiliary loss of the same batch, or null where it has no part
      */
-    void compute(Sae sae, Matrix centred, EntriesByLatent main, Matrix gradient, @Nullable AuxiliaryLoss auxiliary) {
-        int d = centred.cols();
+    void compute(Sae sae, Batch batch, EntriesByLatent main, Dictionary dictionary, @Nullable AuxiliaryLoss auxiliary) {
+        int dIn = sae.dIn();
+        int dOut = sae.dOut();
+        float[] rows = sae.decoder().data();
         workers.forEach(sae.latents(), LATENT_CHUNK, (from, to, worker) -> {
             for (int i = from; i < to; i++) {
                 encoderBias[i] = 0;
-                add(i, d, main, gradient, centred, zeros, 0, zeros, 0);
+                add(i, main, batch.gradient, batch.inputs, zeros, 0, zeros, 0);
                 if (auxiliary != null) {
                     add(
                             i,
-                            d,
                             auxiliary.entries(),
                             auxiliary.gradient(),
-                            centred,
+                            batch.inputs,
                             decoder.data(),
-                            i * d,
+                            i * dOut,
                             encoder.data(),
-                            i * d);
+                            i * dIn);
                 }
-                float along = kernels.dot(decoder.data(), i * d, sae.decoder().data(), i * d, d);
-                kernels.addScaled(-along, sae.decoder().data(), i * d, decoder.data(), i * d, d);
-                squares[i] = (double) kernels.dot(decoder.data(), i * d, decoder.data(), i * d, d)
-                        + kernels.dot(encoder.data(), i * d, encoder.data(), i * d, d)
-                        + (double) encoderBias[i] * encoderBias[i];
+                if (dictionary.tied()) {
+                    kernels.addScaled(1, encoder.data(), i * dIn, decoder.data(), i * dOut, dOut);
+                    Arrays.fill(encoder.data(), i * dIn, (i + 1) * dIn, 0);
+                }
+                if (dictionary.aligned()) {
+                    align(sae, i, dIn);
+                }
+                if (dictionary.unit()) {
+                    float along = kernels.dot(decoder.data(), i * dOut, rows, i * dOut, dOut);
+                    kernels.addScaled(-along, rows, i * dOut, decoder.data(), i * dOut, dOut);
+                } else if (dictionary.normGradient().length > 0) {
+                    float norm = (float) Math.sqrt(kernels.dot(rows, i * dOut, rows, i * dOut, dOut));
+                    float along = norm > 0 ? dictionary.normGradient()[i] / norm : 0;
+                    kernels.addScaled(along, rows, i * dOut, decoder.data(), i * dOut, dOut);
+                }
+                squares[i] = (double) kernels.dot(decoder.data(), i * dOut, decoder.data(), i * dOut, dOut)
+                        + kernels.dot(encoder.data(), i * dIn, encoder.data(), i * dIn, dIn);
             }
         });
-        decoderBias(sae, gradient.head(centred.rows()));
+        decoderBias(sae, batch);
+        if (dictionary.tied()) {
+            Arrays.fill(encoderBias, 0);
+        }
+    }
+
+    /** W_enc,i = v + (1 − ⟨v, w⟩) w with w = W_dec,i, v free: at ⟨v, w⟩ = 1, dv = g − ⟨g, w⟩ w and dw gains −⟨g, w⟩ v. */
+    private void align(Sae sae, int i, int d) {
+        float along = kernels.dot(encoder.data(), i * d, sae.decoder().data(), i * d, d);
+        kernels.addScaled(-along, sae.encoder().data(), i * d, decoder.data(), i * d, d);
+        kernels.addScaled(-along, sae.decoder().data(), i * d, encoder.data(), i * d, d);
     }
 
     private void add(
             int i,
-            int d,
             EntriesByLatent entries,
             Matrix gradient,
-            Matrix centred,
+            Matrix inputs,
             float[] decoderStart,
             int decoderAt,
             float[] encoderStart,
@@ -90,18 +130,18 @@ final class Gradients {
         int to = entries.starts[i + 1];
         kernels.weightedRows(
                 gradient.data(),
-                d,
-                entries.row,
+                gradient.cols(),
+                entries.gradientRow,
                 entries.value,
                 from,
                 to,
                 decoderStart,
                 decoderAt,
                 decoder.data(),
-                i * d);
+                i * gradient.cols());
         kernels.weightedRows(
-                centred.data(),
-                d,
+                inputs.data(),
+                inputs.cols(),
                 entries.row,
                 entries.slope,
                 from,
@@ -109,7 +149,7 @@ final class Gradients {
                 encoderStart,
                 encoderAt,
                 encoder.data(),
-                i * d);
+                i * inputs.cols());
         float sum = encoderBias[i];
         for (int e = from; e < to; e++) {
             sum += entries.slope[e];
@@ -117,12 +157,14 @@ final class Gradients {
         encoderBias[i] = sum;
     }
 
-    private void decoderBias(Sae sae, Matrix gradient) {
+    private void decoderBias(Sae sae, Batch batch) {
+        Matrix gradient = batch.gradient;
         int d = gradient.cols();
-        Matrix rowSums = Matrix.zeros((gradient.rows() + ROW_CHUNK - 1) / ROW_CHUNK, d);
-        workers.forEach(gradient.rows(), ROW_CHUNK, (from, to, worker) -> {
+        int first = batch.steps ? (batch.levels - 1) * batch.rows : 0;
+        Matrix rowSums = Matrix.zeros((batch.rows + ROW_CHUNK - 1) / ROW_CHUNK, d);
+        workers.forEach(batch.rows, ROW_CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
-                kernels.addScaled(1, gradient.data(), r * d, rowSums.data(), from / ROW_CHUNK * d, d);
+                kernels.addScaled(1, gradient.data(), (first + r) * d, rowSums.data(), from / ROW_CHUNK * d, d);
             }
         });
         Arrays.fill(decoderBias, 0);
@@ -147,11 +189,19 @@ final class Gradients {
         }
     }
 
-    /** The norm of all gradients together. */
-    double norm() {
-        double sum = kernels.dot(decoderBias, 0, decoderBias, 0, decoderBias.length);
+    /**
+     * The norm of all gradients together.
+     *
+     * @param others all parameters but W_enc and W_dec
+     */
+    double norm(List<Parameter> others) {
+        double sum = 0;
         for (double square : squares) {
             sum += square;
+        }
+        for (Parameter other : others) {
+            float[] gradient = other.gradient();
+            sum += kernels.dot(gradient, 0, gradient, 0, gradient.length);
         }
         return Math.sqrt(sum);
     }

@@ -12,6 +12,11 @@ import org.loupe.tensor.Matrix;
 record InputStatistics(double scale, double variance, float[] centre) {
     private static final int WEISZFELD_STEPS = 30;
 
+    /** Standard deviation of ⟨w, x⟩ over the rows, in mean square over unit directions w: √(variance / d). */
+    double spread() {
+        return Math.sqrt(variance / centre.length);
+    }
+
     static InputStatistics of(Matrix sample, boolean normalize, Centre centre) {
         int d = sample.cols();
         double[] mean = new double[d];

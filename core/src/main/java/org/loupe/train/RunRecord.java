@@ -27,11 +27,18 @@ record RunRecord(
     /** Keys that a result does not depend on. */
     private static final Set<String> FREE = Set.of("threads", "checkpoint_seconds", "precision");
 
-    /** Writes the record, or checks it against the one that is there. */
+    /** Writes the record where none is there. */
     void claim(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.exists(file)) {
             Json.write(file, this);
+        }
+    }
+
+    /** Refuses a folder with the record of another run. */
+    void check(Path folder) {
+        Path file = folder.resolve(FILE);
+        if (!Files.exists(file)) {
             return;
         }
         RunRecord there = Json.read(file, RunRecord.class);

@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.Json;
 import tools.jackson.core.JacksonException;
@@ -18,30 +20,26 @@ import tools.jackson.databind.SerializationFeature;
 final class StepLog implements AutoCloseable {
     static final String FILE = "steps.jsonl";
 
-    /** About this many lines over a run. */
-    private static final long LINES = 1000;
-
     private static final ObjectWriter LINE = Json.MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT);
 
     private final BufferedWriter out;
-    private final long every;
 
     /** Opens the log of a run that has done {@code from} steps; later lines, of steps that a killed run lost, are dropped. */
-    StepLog(Path folder, long from, long steps) {
+    StepLog(Path folder, long from) {
         Path file = folder.resolve(FILE);
-        every = Math.max(1, steps / LINES);
         try {
-            String kept = Files.exists(file)
-                    ? Files.readString(file)
-                            .lines()
-                            .filter(line -> stepOf(line) <= from)
-                            .map(line -> line + "\n")
-                            .reduce("", String::concat)
-                    : "";
-            AtomicFiles.writeString(file, kept);
+            AtomicFiles.writeString(file, Files.exists(file) ? kept(file, from) : "");
             out = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static String kept(Path file, long from) throws IOException {
+        try (Stream<String> lines = Files.lines(file)) {
+            return lines.filter(line -> stepOf(line) <= from)
+                    .map(line -> line + "\n")
+                    .collect(Collectors.joining());
         }
     }
 
@@ -54,20 +52,11 @@ final class StepLog implements AutoCloseable {
         }
     }
 
-    void add(StepStats s, double tokensPerSecond) {
-        if (s.step() % every != 0) {
-            return;
-        }
-        Map<String, Object> line = new LinkedHashMap<>();
-        line.put("step", s.step());
-        line.put("tokens", s.tokens());
-        line.put("loss", s.loss());
-        line.put("fvu", s.fvu());
-        line.put("l0", s.l0());
-        line.put("dead", s.dead());
-        line.put("lr", s.lr());
-        line.put("grad_norm", s.gradNorm());
-        line.put("tokens_per_second", Math.round(tokensPerSecond));
+    void add(long step, long tokens, Map<String, Number> figures) {
+        Map<String, Number> line = new LinkedHashMap<>();
+        line.put("step", step);
+        line.put("tokens", tokens);
+        line.putAll(figures);
         try {
             out.write(LINE.writeValueAsString(line));
             out.write("\n");

@@ -11,6 +11,15 @@ package org.loupe.train;
  * @param dead latents that have not fired for the dead window
  * @param lr learning rate of the step
  * @param gradNorm norm of all gradients before clipping
+ * @param coefficient λ of the sparsity penalty, or of the top-k family the k that it aims at
  */
 public record StepStats(
-        long step, long tokens, double loss, double fvu, double l0, int dead, double lr, double gradNorm) {}
+        long step,
+        long tokens,
+        double loss,
+        double fvu,
+        double l0,
+        int dead,
+        double lr,
+        double gradNorm,
+        double coefficient) {}

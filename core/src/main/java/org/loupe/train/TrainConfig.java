@@ -5,15 +5,22 @@ package org.loupe.train;
  * the others" where the sentence says so.
  */
 public record TrainConfig(
-        @About(
-                "What is trained: topk (the k largest of each row; Gao et al. 2024, arXiv 2406.04093) or batchtopk (the k·batch"
-                        + " largest of each batch, saved as JumpReLU with one threshold; Bussmann et al. 2024, arXiv 2412.06410).")
-        Architecture architecture,
+        @About("What is trained; listed above.") Architecture architecture,
 
         @About("Number of latents, m.") int latents,
 
-        @About("Active latents of each row, k; of batchtopk the mean.")
+        @About("Active latents of each row, k, of the top-k family; of batchtopk and matryoshka their mean.")
         int k,
+
+        @About(
+                "Wanted mean number of active latents of a row; 0: none. The top-k family takes it for k, the others adjust their"
+                        + " coefficient to it.")
+        double l0,
+
+        @About(
+                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated and jumprelu, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
+                        + " E‖x‖² = d; with l0 where it starts.")
+        double l1,
 
         @About("Rows of one step.") int batch,
 
@@ -34,6 +41,23 @@ public record TrainConfig(
 
         @About("Product that proposes winners: f32, bf16, int8, or fast (the fastest there is). Same result.")
         Precision precision,
+
+        @About("Bandwidth ε of jumprelu, in units in which E‖x‖² = d; 0: arch.jump.relative_bandwidth.")
+        double bandwidth,
+
+        @About("Reconstruction loss: squared is Σ‖x − x̂‖² / V, norm is Σ‖x − x̂‖ / √V.")
+        Loss loss,
+
+        @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them.")
+        Norms norms,
+
+        @About("Keeps ⟨w_enc,i , w_dec,i⟩ = 1 for each latent (aligned training, arXiv 2605.18629).")
+        boolean aligned,
+
+        @About("Gives a transcoder a linear path past the latents: x̂ + W_skip x (arXiv 2501.18823).")
+        boolean skip,
+
+        @About("What single architectures need.") ArchitectureConfig arch,
 
         @About("Optimiser.") Optimizer optimizer,
 
@@ -100,6 +124,9 @@ public record TrainConfig(
             @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
             boolean normalize,
 
+            @About("Norm of the encoder's rows at the start; the dictionary's rows begin at 1.")
+            double encoder_norm,
+
             @About("Where b_dec starts: mean or geometric_median.")
             Centre centre,
 
@@ -107,6 +134,7 @@ public record TrainConfig(
             int sample) {
         public Input {
             require(buffer >= 1, "input.buffer", buffer, "≥ 1");
+            require(encoder_norm > 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "> 0 and < 1e6");
             require(sample >= 2, "input.sample", sample, "≥ 2");
         }
     }
@@ -115,6 +143,8 @@ public record TrainConfig(
             Architecture.TOPK,
             4096,
             32,
+            0,
+            5,
             4096,
             1,
             0,
@@ -122,14 +152,29 @@ public record TrainConfig(
             0,
             0,
             Precision.F32,
+            0,
+            Loss.SQUARED,
+            Norms.UNIT,
+            false,
+            false,
+            ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
-            new Input(true, 262_144, true, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new Input(true, 262_144, true, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
         require(latents >= 1, "latents", latents, "≥ 1");
         require(k >= 1 && k <= latents, "k", k, "from 1 to latents = " + latents);
+        require(l0 >= 0 && l0 <= latents, "l0", l0, "from 0 to latents = " + latents);
+        require(l1 >= 0 && l1 < Double.POSITIVE_INFINITY, "l1", l1, "≥ 0 and finite");
+        require(bandwidth >= 0 && bandwidth < Double.POSITIVE_INFINITY, "bandwidth", bandwidth, "≥ 0 and finite");
+        require(
+                norms == Norms.UNIT || architecture.penalised(),
+                "norms",
+                "free",
+                "unit for " + architecture.key() + ", whose activations no penalty keeps small");
+        require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
@@ -138,10 +183,15 @@ public record TrainConfig(
         require(checkpoint_seconds > 0, "checkpoint_seconds", checkpoint_seconds, "> 0");
     }
 
-    private static void require(boolean holds, String key, Object value, String rule) {
+    static void require(boolean holds, String key, Object value, String rule) {
         if (!holds) {
             throw new IllegalArgumentException(key + ": " + value + ", expected " + rule);
         }
+    }
+
+    /** Active latents of a row at the end of the run: l0 where it is given, else k. */
+    public double wantedL0() {
+        return l0 > 0 ? l0 : k;
     }
 
     /** Steps of the run over a source of that many rows, at least 1. */

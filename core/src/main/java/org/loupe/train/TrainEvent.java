@@ -1,9 +1,13 @@
 package org.loupe.train;
 
 import java.nio.file.Path;
+import org.loupe.io.BadInput;
 
-/** What a training run tells its listener: progress bars, logs and tracking hang on these. */
+/** What training tells its listener: progress bars, logs and tracking hang on these. Each says of which SAE it speaks. */
 public sealed interface TrainEvent {
+    /** The folder of the SAE. */
+    Path sae();
+
     /**
      * The run begins or goes on.
      *
@@ -11,18 +15,22 @@ public sealed interface TrainEvent {
      * @param steps length of the whole run
      * @param arithmetic one line: which kernels and which product run
      */
-    record Started(TrainConfig config, long from, long steps, String arithmetic) implements TrainEvent {}
+    record Started(Path sae, TrainConfig config, long from, long steps, String arithmetic) implements TrainEvent {}
 
     /** A step is done. */
-    record Stepped(StepStats stats, double tokensPerSecond) implements TrainEvent {}
+    record Stepped(Path sae, StepStats stats, double tokensPerSecond) implements TrainEvent {}
 
     /** A checkpoint was written after that many steps. */
-    record Saved(long step) implements TrainEvent {}
+    record Saved(Path sae, long step) implements TrainEvent {}
+
+    /** The loss or the gradients are no longer finite: this SAE is given up, others of the same sweep go on. */
+    record Diverged(Path sae, BadInput reason) implements TrainEvent {}
 
     /**
      * The SAE is written.
      *
-     * @param waitedSeconds time for which steps have waited for rows
+     * @param seconds time of its own steps and files, and its even share of what several SAEs were waiting for together
+     * @param waitedSeconds time for which steps have waited for rows, for all SAEs of the same reading together
      */
     record Finished(Path sae, double seconds, double waitedSeconds) implements TrainEvent {}
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Random;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -50,6 +51,20 @@ class EncoderDecoderTest {
                 sae.subtractDecoderBias());
     }
 
+    /** The same SAE with unit encoder rows. */
+    private static Sae unit(Sae sae) {
+        for (int i = 0; i < sae.latents(); i++) {
+            double square = 0;
+            for (int c = 0; c < sae.dIn(); c++) {
+                square += (double) sae.encoder().at(i, c) * sae.encoder().at(i, c);
+            }
+            for (int c = 0; c < sae.dIn(); c++) {
+                sae.encoder().data()[i * sae.dIn() + c] /= (float) Math.sqrt(square);
+            }
+        }
+        return sae;
+    }
+
     /** x̂ of one row in doubles; also fills in which latents are on. */
     private static double[] forward(Sae sae, Matrix x, int row, double[] f) {
         double[] z = new double[sae.latents()];
@@ -60,17 +75,7 @@ class EncoderDecoderTest {
                 z[i] += sae.encoder().at(i, c) * in;
             }
         }
-        IntStream all = IntStream.range(0, z.length);
-        IntStream active = switch (sae.activation()) {
-            case Activation.TopK topK ->
-                all.boxed()
-                        .sorted(Comparator.comparingDouble(i -> -z[i]))
-                        .limit(topK.k())
-                        .mapToInt(i -> i);
-            case Activation.Relu relu -> all;
-            case Activation.JumpRelu jump -> all.filter(i -> z[i] > jump.threshold()[i]);
-        };
-        active.forEach(i -> f[i] = Math.max(0, z[i]));
+        activate(sae, z, x, row, f);
         double[] out = new double[sae.dOut()];
         for (int c = 0; c < out.length; c++) {
             out[c] = sae.decoderBias()[c];
@@ -79,6 +84,52 @@ class EncoderDecoderTest {
             }
         }
         return out;
+    }
+
+    private static void activate(Sae sae, double[] z, Matrix x, int row, double[] f) {
+        IntStream all = IntStream.range(0, z.length);
+        switch (sae.activation()) {
+            case Activation.TopK topK -> largest(z, topK.k(), i -> z[i]).forEach(i -> f[i] = Math.max(0, z[i]));
+            case Activation.AbsTopK topK ->
+                largest(z, topK.k(), i -> Math.abs(z[i])).forEach(i -> f[i] = z[i]);
+            case Activation.Relu _ -> all.forEach(i -> f[i] = Math.max(0, z[i]));
+            case Activation.JumpRelu jump ->
+                all.filter(i -> z[i] > jump.threshold()[i]).forEach(i -> f[i] = Math.max(0, z[i]));
+            case Activation.Gated gated ->
+                all.filter(i -> z[i] > 0)
+                        .forEach(i -> f[i] = Math.max(
+                                0,
+                                Math.exp(gated.logScale()[i]) * (z[i] - sae.encoderBias()[i])
+                                        + gated.magnitudeBias()[i]));
+            case Activation.MatchingPursuit pursuit -> {
+                double[] left = new double[sae.dIn()];
+                for (int c = 0; c < left.length; c++) {
+                    left[c] = x.at(row, c) - (sae.subtractDecoderBias() ? sae.decoderBias()[c] : 0);
+                }
+                for (int step = 0; step < pursuit.steps(); step++) {
+                    double[] inner = new double[z.length];
+                    for (int i = 0; i < z.length; i++) {
+                        for (int c = 0; c < left.length; c++) {
+                            inner[i] += sae.encoder().at(i, c) * left[c];
+                        }
+                    }
+                    int best = largest(inner, 1, i -> inner[i]).findFirst().orElseThrow();
+                    double taken = Math.max(0, inner[best]);
+                    f[best] += taken;
+                    for (int c = 0; c < left.length; c++) {
+                        left[c] -= taken * sae.encoder().at(best, c);
+                    }
+                }
+            }
+        }
+    }
+
+    private static IntStream largest(double[] z, int k, IntToDoubleFunction key) {
+        return IntStream.range(0, z.length)
+                .boxed()
+                .sorted(Comparator.comparingDouble(i -> -key.applyAsDouble(i)))
+                .limit(k)
+                .mapToInt(i -> i);
     }
 
     @ParameterizedTest(name = "{0} rows, d={1} m={2} dOut={3} k={4}, b_dec subtracted: {5}")
@@ -95,6 +146,10 @@ class EncoderDecoderTest {
         encodingAndDecodingEqualTheDefinition(topK, rows);
         encodingAndDecodingEqualTheDefinition(with(topK, new Activation.Relu()), rows);
         encodingAndDecodingEqualTheDefinition(with(topK, new Activation.JumpRelu(random(m, new Random(9)))), rows);
+        encodingAndDecodingEqualTheDefinition(with(topK, new Activation.AbsTopK(k)), rows);
+        encodingAndDecodingEqualTheDefinition(
+                with(topK, new Activation.Gated(random(m, new Random(9)), random(m, new Random(8)))), rows);
+        encodingAndDecodingEqualTheDefinition(with(unit(topK), new Activation.MatchingPursuit(k, 0)), rows);
     }
 
     private static void encodingAndDecodingEqualTheDefinition(Sae sae, int rows) {
@@ -116,7 +171,7 @@ class EncoderDecoderTest {
                 double[] expected = forward(sae, x, r, dense);
                 double[] actual = new double[m];
                 for (int e = f.starts()[r]; e < f.starts()[r + 1]; e++) {
-                    assertTrue(f.value()[e] > 0);
+                    assertTrue(f.value()[e] > 0 || sae.activation() instanceof Activation.AbsTopK);
                     assertTrue(e == f.starts()[r] || f.index()[e] > f.index()[e - 1], "ordered by latent");
                     actual[f.index()[e]] = f.value()[e];
                 }

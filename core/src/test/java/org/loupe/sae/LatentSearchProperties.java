@@ -122,7 +122,8 @@ class LatentSearchProperties {
                 case LatentSearch.Rule.Above above ->
                     Arrays.stream(keys).filter(key -> Keys.value(key) > above.threshold()[Keys.index(key)]);
             };
-            int[] expected = kept.filter(key -> Keys.value(key) > 0)
+            boolean positive = rule instanceof LatentSearch.Rule.Largest;
+            int[] expected = kept.filter(key -> !positive || Keys.value(key) > 0)
                     .mapToInt(Keys::index)
                     .sorted()
                     .toArray();

@@ -25,17 +25,17 @@ class FoldingTest {
         }
         TrainConfig config = TrainRuns.config("batch=1000", "architecture=" + architecture);
         try (Workers workers = new Workers(2)) {
-            Trainer trainer = new Trainer(config, rows, 20, workers);
+            Trainer trainer = new Trainer(config, rows, 0, 20, workers);
             for (int step = 0; step < 20; step++) {
                 trainer.step(rows);
             }
-            float scale = (float) trainer.state().statistics().scale();
+            float scale = (float) trainer.state().statistics().inputs().scale();
             assertTrue(scale < 0.1, "the rows were far from unit size: " + scale);
             Matrix scaled = Matrix.zeros(1000, TrainRuns.WIDTH);
             for (int i = 0; i < scaled.data().length; i++) {
                 scaled.data()[i] = rows.data()[i] * scale;
             }
-            Sae trained = trainer.state().sae();
+            Sae trained = trainer.training();
             Sae folded = trainer.result();
             Latents inside = new Encoder(trained, workers).encode(scaled);
             Latents outside = new Encoder(folded, workers).encode(rows);

@@ -1,23 +1,53 @@
 package org.loupe.train;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 
 /**
  * What a training step minimises, in doubles and plain loops over dense rows: the oracle of the hand-written backward. All
- * weights lie in one vector θ = (W_enc, b_enc, W_dec, b_dec), so that a finite difference is a step along one of its axes.
+ * weights lie in one vector θ = (W_enc, b_enc, W_dec, b_dec, the architecture's own), so that a finite difference is a step along one of its
+ * axes. What the step holds fixed (the residual of AuxK, Gated's frozen dictionary, hard winners of a straight-through
+ * estimator) is taken from a base point.
  *
- * @param variance V of the loss
+ * @param noise Gumbel noise of (row, latent), scaled by the temperature
  * @param dead latents of the auxiliary loss; empty for none
  */
 record ScalarModel(
-        int d, int m, int k, Architecture architecture, double variance, double auxWeight, int auxK, int[] dead) {
+        int d,
+        int m,
+        int k,
+        TrainConfig config,
+        double variance,
+        double coefficient,
+        double temperature,
+        Noise noise,
+        double auxWeight,
+        int auxK,
+        int[] dead) {
+    /** Share of the run at which the step is done. */
+    static final double PROGRESS = 0.5;
+
+    /** Noise of one pre-activation. */
+    interface Noise {
+        double of(int row, int latent);
+    }
+
     static double[] weights(Sae sae) {
-        List<float[]> groups =
-                List.of(sae.encoder().data(), sae.encoderBias(), sae.decoder().data(), sae.decoderBias());
+        List<float[]> groups = new ArrayList<>(
+                List.of(sae.encoder().data(), sae.encoderBias(), sae.decoder().data(), sae.decoderBias()));
+        switch (sae.activation()) {
+            case Activation.JumpRelu jump -> groups.add(jump.threshold());
+            case Activation.Gated gated -> {
+                groups.add(gated.logScale());
+                groups.add(gated.magnitudeBias());
+            }
+            default -> {}
+        }
         return groups.stream()
                 .flatMapToDouble(g -> IntStream.range(0, g.length).mapToDouble(i -> g[i]))
                 .toArray();
@@ -35,35 +65,264 @@ record ScalarModel(
         return 2 * m * d + m;
     }
 
-    /** L = Σ‖x̂ − x‖² / (B V) + α Σ‖ê − e‖² / Σ‖e − ē‖², the residual e given, so that no derivative passes through it. */
-    double loss(double[] theta, double[][] x, double[][] residual) {
-        double main = squares(residual(theta, x)) / (x.length * variance);
-        if (dead.length == 0) {
-            return main;
+    int ownAt() {
+        return 2 * m * d + m + d;
+    }
+
+    /** The loss at θ, what is held fixed being taken from base. */
+    double loss(double[] weights, double[][] x, double[] base) {
+        double[] theta = config.aligned() ? aligned(weights) : weights;
+        double[][][] levels = activations(theta, x, base);
+        double total = 0;
+        for (double[][] f : levels) {
+            total += distance(residual(theta, x, f)) * factor(x.length) / levels.length;
         }
+        total += penalty(theta, x, base, levels[levels.length - 1]);
+        return dead.length == 0 ? total : total + auxiliary(theta, x, base);
+    }
+
+    /** W_enc,i + (1 − ⟨W_enc,i , W_dec,i⟩) W_dec,i in place of every W_enc,i. */
+    private double[] aligned(double[] weights) {
+        double[] theta = weights.clone();
+        for (int i = 0; i < m; i++) {
+            double inner = 0;
+            for (int c = 0; c < d; c++) {
+                inner += weights[i * d + c] * weights[decoderAt() + i * d + c];
+            }
+            for (int c = 0; c < d; c++) {
+                theta[i * d + c] += (1 - inner) * weights[decoderAt() + i * d + c];
+            }
+        }
+        return theta;
+    }
+
+    private double factor(int rows) {
+        return 1 / (rows * (config.loss() == Loss.SQUARED ? variance : Math.sqrt(variance)));
+    }
+
+    private double distance(double[][] residual) {
+        return config.loss() == Loss.SQUARED
+                ? squares(residual)
+                : Arrays.stream(residual)
+                        .mapToDouble(row -> Math.sqrt(squares(new double[][] {row})))
+                        .sum();
+    }
+
+    /** f of every level, row and latent; the last level has all. */
+    double[][][] activations(double[] theta, double[][] x, double[] base) {
+        double[][] z = preActivations(theta, x);
+        int[] all = IntStream.range(0, m).toArray();
+        return switch (config.architecture()) {
+            case RELU, P_ANNEAL -> one(map(z, (r, i, v) -> Math.max(v, 0)));
+            case TOPK -> one(keep(z, r -> winners(z[r], all, k)));
+            case ABSTOPK -> one(keep(z, r -> winners(map(z, (row, i, v) -> Math.abs(v))[r], all, k)));
+            case HIERARCHICAL_TOPK -> {
+                int count = TopKCoder.levels(k);
+                double[][][] levels = new double[count][][];
+                for (int l = 0; l < count; l++) {
+                    int most = k >> (count - 1 - l);
+                    levels[l] = keep(z, r -> winners(z[r], all, most));
+                }
+                yield levels;
+            }
+            case BATCHTOPK -> one(ofBatch(z));
+            case MATRYOSHKA -> {
+                double[][] f = ofBatch(z);
+                int count = Coders.levels(config);
+                double[][][] levels = new double[count][][];
+                for (int l = 0; l < count; l++) {
+                    int end = m >> (count - 1 - l);
+                    levels[l] = map(f, (r, i, v) -> i < end ? v : 0);
+                }
+                yield levels;
+            }
+            case JUMPRELU -> one(map(z, (r, i, v) -> v > theta[ownAt() + i] ? v : 0));
+            case GATED ->
+                one(map(z, (r, i, v) -> {
+                    double u = v - theta[encoderBiasAt() + i];
+                    return v > 0 ? Math.max(0, Math.exp(theta[ownAt() + i]) * u + theta[ownAt() + m + i]) : 0;
+                }));
+            case GUMBEL_TOPK -> one(gumbel(z, preActivations(base, x)));
+            case MATCHING_PURSUIT -> one(pursuit(theta, x));
+        };
+    }
+
+    private static double[][][] one(double[][] f) {
+        return new double[][][] {f};
+    }
+
+    private double[][] ofBatch(double[][] z) {
+        double[] flat = Arrays.stream(z).flatMapToDouble(Arrays::stream).toArray();
+        int[] on = winners(flat, IntStream.range(0, flat.length).toArray(), k * z.length);
+        double[][] f = new double[z.length][m];
+        for (int i : on) {
+            f[i / m][i % m] = flat[i];
+        }
+        return f;
+    }
+
+    private double[][] gumbel(double[][] z, double[][] fixed) {
+        boolean relaxed = config.arch().gumbel().form() == ArchitectureConfig.Gumbel.Softness.RELAXED;
+        double[][] f = new double[z.length][m];
+        for (int r = 0; r < z.length; r++) {
+            int row = r;
+            int[] candidates = winners(
+                    z[r],
+                    IntStream.range(0, m).toArray(),
+                    k * config.arch().gumbel().candidates());
+            double[] soft = soft(z[r], candidates, r);
+            double[] before = soft(fixed[r], candidates, r);
+            double[] score = IntStream.range(0, m)
+                    .mapToDouble(i -> 1e6 + z[row][i] + noise.of(row, i))
+                    .toArray();
+            int[] hard = winners(score, candidates, k);
+            for (int i : candidates) {
+                f[r][i] = relaxed
+                        ? soft[i] * z[r][i]
+                        : (contains(hard, i) ? z[r][i] : 0) + fixed[r][i] * (soft[i] - before[i]);
+            }
+        }
+        return f;
+    }
+
+    private static boolean contains(int[] values, int value) {
+        return Arrays.stream(values).anyMatch(v -> v == value);
+    }
+
+    private double[] soft(double[] z, int[] candidates, int row) {
+        double[] p = new double[m];
+        double low = -1e3;
+        double high = 1e3;
+        for (int step = 0; step < 80; step++) {
+            double centre = 0.5 * (low + high);
+            double sum = 0;
+            for (int i : candidates) {
+                p[i] = candidates.length <= k
+                        ? 1
+                        : 1 / (1 + Math.exp((centre - z[i] - noise.of(row, i)) / temperature));
+                sum += p[i];
+            }
+            if (sum > k) {
+                low = centre;
+            } else {
+                high = centre;
+            }
+        }
+        return p;
+    }
+
+    private double[][] pursuit(double[] theta, double[][] x) {
+        double[][] f = new double[x.length][m];
+        for (int r = 0; r < x.length; r++) {
+            double[] left = new double[d];
+            for (int c = 0; c < d; c++) {
+                left[c] = x[r][c] - theta[decoderBiasAt() + c];
+            }
+            for (int step = 0; step < k; step++) {
+                double[] z = new double[m];
+                for (int i = 0; i < m; i++) {
+                    for (int c = 0; c < d; c++) {
+                        z[i] += theta[decoderAt() + i * d + c] * left[c];
+                    }
+                }
+                for (int i : winners(z, IntStream.range(0, m).toArray(), 1)) {
+                    f[r][i] += z[i];
+                    for (int c = 0; c < d; c++) {
+                        left[c] -= z[i] * theta[decoderAt() + i * d + c];
+                    }
+                }
+            }
+        }
+        return f;
+    }
+
+    private double penalty(double[] theta, double[][] x, double[] base, double[][] f) {
+        double weight = factor(x.length) * coefficient;
+        double[] norm = new double[m];
+        for (int i = 0; i < m; i++) {
+            for (int c = 0; c < d; c++) {
+                norm[i] += theta[decoderAt() + i * d + c] * theta[decoderAt() + i * d + c];
+            }
+            norm[i] = config.norms() == Norms.FREE ? Math.sqrt(norm[i]) : 1;
+        }
+        return switch (config.architecture()) {
+            case RELU -> weight * sum(f, norm, this::phi);
+            case P_ANNEAL -> {
+                double[][] before = activations(base, x, base)[0];
+                yield weight * sum(f, norm, this::phi) * sum(before, norm, v -> v) / sum(before, norm, this::phi);
+            }
+            case JUMPRELU -> {
+                double active = sum(f, norm, v -> v > 0 ? 1 : 0);
+                double excess = active / x.length / k - 1;
+                yield weight
+                        * switch (config.arch().jump().penalty()) {
+                            case STEP -> active;
+                            case QUADRATIC -> x.length * excess * excess;
+                            case TANH ->
+                                sum(
+                                        f,
+                                        norm,
+                                        v -> Math.tanh(config.arch().penalty().scale() * v));
+                        };
+            }
+            case GATED -> {
+                double[][] gate = map(preActivations(theta, x), (r, i, v) -> Math.max(v, 0));
+                double[] frozen = theta.clone();
+                System.arraycopy(base, decoderAt(), frozen, decoderAt(), m * d + d);
+                yield weight * sum(gate, norm, v -> v) + factor(x.length) * distance(residual(frozen, x, gate));
+            }
+            default -> 0;
+        };
+    }
+
+    private double phi(double f) {
+        double end = config.arch().penalty().p();
+        double p = config.architecture() == Architecture.P_ANNEAL ? 1 + (end - 1) * PROGRESS : end;
+        return switch (config.arch().penalty().form()) {
+            case LP -> p < 1 && f < 0.01 ? f * Math.pow(0.01, p - 1) : Math.pow(f, p);
+            case TANH -> Math.tanh(config.arch().penalty().scale() * f);
+        };
+    }
+
+    private interface Function {
+        double of(double value);
+    }
+
+    private static double sum(double[][] f, double[] norm, Function function) {
+        double total = 0;
+        for (double[] row : f) {
+            for (int i = 0; i < row.length; i++) {
+                total += row[i] == 0 ? 0 : function.of(row[i] * norm[i]);
+            }
+        }
+        return total;
+    }
+
+    /** α Σ‖ê − e‖² / Σ‖e − ē‖², the residual e that of the base point. */
+    private double auxiliary(double[] theta, double[][] x, double[] base) {
+        double[][][] before = activations(base, x, base);
+        double[][] residual = residual(base, x, before[before.length - 1]);
+        double[][] z = preActivations(theta, x);
         double left = 0;
         for (int r = 0; r < x.length; r++) {
-            double[] z = preActivations(theta, x[r]);
             double[] out = new double[d];
-            for (int i : winners(z, dead, auxK)) {
-                addLatent(theta, i, z[i], out);
+            for (int i : winners(z[r], dead, auxK)) {
+                addLatent(theta, i, z[r][i], out);
             }
             for (int c = 0; c < d; c++) {
                 left += (out[c] - residual[r][c]) * (out[c] - residual[r][c]);
             }
         }
-        return main + auxWeight * left / spread(residual);
+        return auxWeight * left / spread(residual);
     }
 
-    /** e = x − x̂. */
-    double[][] residual(double[] theta, double[][] x) {
+    /** e = x − x̂ of the activations. */
+    double[][] residual(double[] theta, double[][] x, double[][] f) {
         double[][] e = new double[x.length][d];
-        int[][] active = active(theta, x);
         for (int r = 0; r < x.length; r++) {
-            double[] z = preActivations(theta, x[r]);
             double[] out = Arrays.copyOfRange(theta, decoderBiasAt(), decoderBiasAt() + d);
-            for (int i : active[r]) {
-                addLatent(theta, i, z[i], out);
+            for (int i = 0; i < m; i++) {
+                addLatent(theta, i, f[r][i], out);
             }
             for (int c = 0; c < d; c++) {
                 e[r][c] = x[r][c] - out[c];
@@ -72,38 +331,50 @@ record ScalarModel(
         return e;
     }
 
-    /** The latents that are on in each row. */
-    int[][] active(double[] theta, double[][] x) {
-        double[][] z = Arrays.stream(x).map(row -> preActivations(theta, row)).toArray(double[][]::new);
-        int[] all = IntStream.range(0, m).toArray();
-        return switch (architecture) {
-            case TOPK -> Arrays.stream(z).map(row -> winners(row, all, k)).toArray(int[][]::new);
-            case BATCHTOPK -> {
-                double[] flat = Arrays.stream(z).flatMapToDouble(Arrays::stream).toArray();
-                int[] on = winners(flat, IntStream.range(0, flat.length).toArray(), k * x.length);
-                yield IntStream.range(0, x.length)
-                        .mapToObj(r -> Arrays.stream(on)
-                                .filter(i -> i / m == r)
-                                .map(i -> i % m)
-                                .toArray())
-                        .toArray(int[][]::new);
-            }
-        };
-    }
-
-    private double[] preActivations(double[] theta, double[] x) {
-        double[] z = new double[m];
-        for (int i = 0; i < m; i++) {
-            z[i] = theta[encoderBiasAt() + i];
-            for (int c = 0; c < d; c++) {
-                z[i] += theta[i * d + c] * (x[c] - theta[decoderBiasAt() + c]);
+    double[][] preActivations(double[] theta, double[][] x) {
+        int encoderAt = config.architecture() == Architecture.MATCHING_PURSUIT ? decoderAt() : 0;
+        double[][] z = new double[x.length][m];
+        for (int r = 0; r < x.length; r++) {
+            for (int i = 0; i < m; i++) {
+                z[r][i] = theta[encoderBiasAt() + i];
+                for (int c = 0; c < d; c++) {
+                    z[r][i] += theta[encoderAt + i * d + c] * (x[r][c] - theta[decoderBiasAt() + c]);
+                }
             }
         }
         return z;
     }
 
+    private interface Entry {
+        double of(int row, int latent, double value);
+    }
+
+    private double[][] map(double[][] z, Entry entry) {
+        double[][] out = new double[z.length][m];
+        for (int r = 0; r < z.length; r++) {
+            for (int i = 0; i < m; i++) {
+                out[r][i] = entry.of(r, i, z[r][i]);
+            }
+        }
+        return out;
+    }
+
+    private interface Kept {
+        int[] of(int row);
+    }
+
+    private double[][] keep(double[][] z, Kept kept) {
+        double[][] out = new double[z.length][m];
+        for (int r = 0; r < z.length; r++) {
+            for (int i : kept.of(r)) {
+                out[r][i] = z[r][i];
+            }
+        }
+        return out;
+    }
+
     /** The positive ones of the {@code count} largest, the lower index first among equals, ascending. */
-    private static int[] winners(double[] z, int[] among, int count) {
+    static int[] winners(double[] z, int[] among, int count) {
         return Arrays.stream(among)
                 .filter(i -> z[i] > 0)
                 .boxed()
@@ -138,21 +409,70 @@ record ScalarModel(
         return total;
     }
 
-    /** dL/dθ by central differences, the residual held at its value at θ. */
+    /** dL/dθ by central differences; JumpReLU's thresholds, on which the loss is a step function, by the estimator's definition. */
     double[] gradient(double[] theta, double[][] x) {
-        double[][] fixed = residual(theta, x);
+        double[] base = theta.clone();
         double h = 1e-6;
         double[] gradient = new double[theta.length];
-        for (int i = 0; i < theta.length; i++) {
+        boolean jump = config.architecture() == Architecture.JUMPRELU;
+        for (int i = 0; i < (jump ? ownAt() : theta.length); i++) {
             double at = theta[i];
             theta[i] = at + h;
-            double above = loss(theta, x, fixed);
+            double above = loss(theta, x, base);
             theta[i] = at - h;
-            double below = loss(theta, x, fixed);
+            double below = loss(theta, x, base);
             theta[i] = at;
             gradient[i] = (above - below) / (2 * h);
         }
+        if (jump) {
+            thresholds(theta, x, gradient);
+        }
+        if (config.architecture() == Architecture.MATCHING_PURSUIT) {
+            Arrays.fill(gradient, 0, decoderAt(), 0);
+        }
         return gradient;
+    }
+
+    /** −Σ_b K((z − θ)/ε)/ε · (θ dL/df + dL_s/dstep), and with input_gradient its negative on z and so on W_enc, b_enc and b_dec. */
+    private void thresholds(double[] theta, double[][] x, double[] gradient) {
+        double epsilon = config.bandwidth();
+        double[][] z = preActivations(theta, x);
+        double[][] f = activations(theta, x, theta)[0];
+        double[][] e = residual(theta, x, f);
+        double l0 = sum(f, ones(), v -> 1) / x.length;
+        for (int r = 0; r < x.length; r++) {
+            for (int i = 0; i < m; i++) {
+                double t = theta[ownAt() + i];
+                double delta = config.arch().jump().kernel().at((z[r][i] - t) / epsilon) / epsilon;
+                double slope = 0;
+                double norm = 0;
+                for (int c = 0; c < d; c++) {
+                    slope += -2 * factor(x.length) * e[r][c] * theta[decoderAt() + i * d + c];
+                    norm += theta[decoderAt() + i * d + c] * theta[decoderAt() + i * d + c];
+                }
+                norm = config.norms() == Norms.FREE ? Math.sqrt(norm) : 1;
+                double step = switch (config.arch().jump().penalty()) {
+                    case STEP -> 1;
+                    case QUADRATIC -> 2 * (l0 / k - 1) / k;
+                    case TANH -> Math.tanh(config.arch().penalty().scale() * t * norm);
+                };
+                double own = -delta * (t * slope + factor(x.length) * coefficient * step);
+                gradient[ownAt() + i] += own;
+                if (config.arch().jump().input_gradient()) {
+                    gradient[encoderBiasAt() + i] -= own;
+                    for (int c = 0; c < d; c++) {
+                        gradient[i * d + c] -= own * (x[r][c] - theta[decoderBiasAt() + c]);
+                        gradient[decoderBiasAt() + c] += own * theta[i * d + c];
+                    }
+                }
+            }
+        }
+    }
+
+    private double[] ones() {
+        double[] ones = new double[m];
+        Arrays.fill(ones, 1);
+        return ones;
     }
 
     /** Takes the part along the dictionary rows out of a gradient. */

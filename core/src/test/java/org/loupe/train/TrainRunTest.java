@@ -35,32 +35,9 @@ class TrainRunTest {
     @TempDir
     Path folder;
 
-    /** What a listener throws to end a run where it is. */
-    private static final class Interruption extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-    }
-
     @BeforeAll
     static void trainOnce() {
         TrainRuns.train(undisturbed, TrainRuns.rows(), TrainRuns.config(), event -> {});
-    }
-
-    private static void assertSameSae(Path expected, Path actual) throws IOException {
-        for (String name : List.of(SaeFolder.WEIGHTS, SaeFolder.CONFIG)) {
-            assertArrayEquals(
-                    Files.readAllBytes(expected.resolve(name)), Files.readAllBytes(actual.resolve(name)), name);
-        }
-    }
-
-    private static void interruptAfter(Path out, TrainConfig config, long step) {
-        assertThrows(
-                Interruption.class,
-                () -> TrainRuns.train(out, TrainRuns.rows(), config, event -> {
-                    if (event instanceof TrainEvent.Stepped stepped
-                            && stepped.stats().step() == step) {
-                        throw new Interruption();
-                    }
-                }));
     }
 
     @Test
@@ -85,7 +62,7 @@ class TrainRunTest {
     @ValueSource(ints = {1, 3})
     void theThreadsDoNotChangeABit(int threads) throws IOException {
         TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("threads=" + threads), event -> {});
-        assertSameSae(undisturbed, folder);
+        TrainRuns.assertSameSae(undisturbed, folder);
     }
 
     /** A checkpoint after every step, or none before the interruption. */
@@ -93,12 +70,12 @@ class TrainRunTest {
     @CsvSource({"1, 1e-9", "2, 1e-9", "31, 1e-9", "59, 1e-9", "60, 1e-9", "17, 1000"})
     void anInterruptedRunEndsWithTheSameBits(long step, double seconds) throws IOException {
         TrainConfig config = TrainRuns.config("checkpoint_seconds=" + seconds);
-        interruptAfter(folder, config, step);
+        TrainRuns.interruptAfter(folder, config, step);
         List<TrainEvent> events = new ArrayList<>();
         TrainRuns.train(folder, TrainRuns.rows(), config, events::add);
         TrainEvent.Started started = assertInstanceOf(TrainEvent.Started.class, events.getFirst());
         assertEquals(seconds > 1 ? 0 : step - 1, started.from(), "the interrupted step has no checkpoint yet");
-        assertSameSae(undisturbed, folder);
+        TrainRuns.assertSameSae(undisturbed, folder);
         assertEquals(TrainRuns.files(undisturbed), TrainRuns.files(folder));
         assertEquals(withoutRate(TrainRuns.log(undisturbed)), withoutRate(TrainRuns.log(folder)));
         assertArrayEquals(
@@ -115,9 +92,9 @@ class TrainRunTest {
         Path whole = folder.resolve("whole");
         TrainRuns.train(whole, TrainRuns.rows(), TrainRuns.config(set, "threads=3"), event -> {});
         Path interrupted = folder.resolve("interrupted");
-        interruptAfter(interrupted, TrainRuns.config(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
+        TrainRuns.interruptAfter(interrupted, TrainRuns.config(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
         TrainRuns.train(interrupted, TrainRuns.rows(), TrainRuns.config(set), event -> {});
-        assertSameSae(whole, interrupted);
+        TrainRuns.assertSameSae(whole, interrupted);
     }
 
     private static List<JsonNode> withoutRate(List<JsonNode> log) {
@@ -128,11 +105,11 @@ class TrainRunTest {
     @Test
     void aRunInterruptedTwiceAndWithAHalfWrittenLineEndsWithTheSameBits() throws IOException {
         TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
-        interruptAfter(folder, config, 12);
+        TrainRuns.interruptAfter(folder, config, 12);
         Files.writeString(folder.resolve(StepLog.FILE), "{\"step\":13,\"tok", java.nio.file.StandardOpenOption.APPEND);
-        interruptAfter(folder, TrainRuns.config("checkpoint_seconds=1e-9", "threads=1"), 40);
+        TrainRuns.interruptAfter(folder, TrainRuns.config("checkpoint_seconds=1e-9", "threads=1"), 40);
         TrainRuns.train(folder, TrainRuns.rows(), config, event -> {});
-        assertSameSae(undisturbed, folder);
+        TrainRuns.assertSameSae(undisturbed, folder);
         assertEquals(TrainRuns.STEPS, TrainRuns.log(folder).size());
     }
 
@@ -151,7 +128,7 @@ class TrainRunTest {
     @ParameterizedTest
     @CsvSource({"seed=1, seed", "k=5, k", "optimizer.clip=0.5, optimizer.clip", "input.shuffle=false, input.shuffle"})
     void anotherConfigurationIsRefusedWithTheKey(String pair, String key) throws IOException {
-        interruptAfter(folder, TrainRuns.config(), 3);
+        TrainRuns.interruptAfter(folder, TrainRuns.config(), 3);
         byte[] before = Files.readAllBytes(folder.resolve(RunRecord.FILE));
         BadInput refusal = assertThrows(
                 BadInput.class, () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(pair), event -> {}));
@@ -163,7 +140,7 @@ class TrainRunTest {
 
     @Test
     void otherDataIsRefusedWithBothSizes() {
-        interruptAfter(folder, TrainRuns.config(), 3);
+        TrainRuns.interruptAfter(folder, TrainRuns.config(), 3);
         assertRefused("width of the data = 24, this one has 25", new MatrixRows(Matrix.zeros(1000, 25)), "toy");
         assertRefused("rows of the data = 1000, this one has 999", new MatrixRows(Matrix.zeros(999, 24)), "toy");
         assertRefused("model = toy, this one has other", TrainRuns.rows(), "other");
@@ -217,7 +194,7 @@ class TrainRunTest {
     @Test
     void aDamagedCheckpointIsRefusedByName() throws IOException {
         TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
-        interruptAfter(folder, config, 9);
+        TrainRuns.interruptAfter(folder, config, 9);
         Path file = folder.resolve(Checkpoint.FILE);
         byte[] whole = Files.readAllBytes(file);
         Files.write(file, Arrays.copyOf(whole, whole.length - 100));

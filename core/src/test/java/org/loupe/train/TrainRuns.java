@@ -1,16 +1,22 @@
 package org.loupe.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.RowSource;
+import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
+import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Matrix;
 import tools.jackson.databind.JsonNode;
 
@@ -54,6 +60,31 @@ final class TrainRuns {
         TrainRun.train(out, rows, config, Provenance.here("toy", "00ff", "made up", HOOK, 0), HOOK, HOOK, listener);
     }
 
+    /** What a listener throws to end a run where it is. */
+    static final class Interruption extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+    }
+
+    /** Ends training when the first SAE of it has taken that step. */
+    static void interruptAfter(Path out, TrainConfig config, long step) {
+        assertThrows(Interruption.class, () -> train(out, rows(), config, interruption(step)));
+    }
+
+    static Consumer<TrainEvent> interruption(long step) {
+        return event -> {
+            if (event instanceof TrainEvent.Stepped stepped && stepped.stats().step() == step) {
+                throw new Interruption();
+            }
+        };
+    }
+
+    static void assertSameSae(Path expected, Path actual) throws IOException {
+        for (String name : List.of(SaeFolder.WEIGHTS, SaeFolder.CONFIG)) {
+            assertArrayEquals(
+                    Files.readAllBytes(expected.resolve(name)), Files.readAllBytes(actual.resolve(name)), name);
+        }
+    }
+
     /** The steps that steps.jsonl lists, in order. */
     static List<JsonNode> log(Path folder) throws IOException {
         return Files.readAllLines(folder.resolve(StepLog.FILE)).stream()
@@ -61,9 +92,26 @@ final class TrainRuns {
                 .toList();
     }
 
+    /** The files of a run but for those for TensorBoard, of which each start leaves one. */
     static List<String> files(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.map(f -> f.getFileName().toString()).sorted().toList();
+            return files.map(f -> f.getFileName().toString())
+                    .filter(name -> !name.contains("tfevents"))
+                    .sorted()
+                    .toList();
         }
+    }
+
+    /** Trains one job for each folder and configuration. */
+    static List<BadInput> trainAll(Map<Path, TrainConfig> jobs, RowSource rows, Consumer<TrainEvent> listener) {
+        return TrainRun.trainAll(
+                jobs.entrySet().stream()
+                        .map(job -> new TrainJob(job.getKey(), job.getValue()))
+                        .toList(),
+                rows,
+                Provenance.here("toy", "00ff", "made up", HOOK, 0),
+                HOOK,
+                HOOK,
+                listener);
     }
 }

@@ -159,8 +159,8 @@ class TorchOracleTest {
         try (PointerScope _ = new PointerScope();
                 AutoGradMode _ = new AutoGradMode(true);
                 Workers workers = new Workers(2)) {
-            Trainer trainer = new Trainer(config, sample, STEPS, workers);
-            Sae sae = trainer.state().sae();
+            Trainer trainer = new Trainer(config, sample, 0, STEPS, workers);
+            Sae sae = trainer.training();
             for (int i = 0; i < M; i++) {
                 sae.encoderBias()[i] = i % 3 < seldom ? -1.5f : 0.1f * i / M;
             }

@@ -19,7 +19,7 @@ import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /** The selection over a batch against valuing and sorting every pair. */
-class BatchTopKTest {
+class BatchTopKCoderTest {
     private static Matrix random(Random random, int rows, int cols, double size) {
         Matrix out = Matrix.zeros(rows, cols);
         for (int i = 0; i < rows * cols; i++) {
@@ -61,11 +61,12 @@ class BatchTopKTest {
         }
         Sae sae = new Sae(w, new float[m], w, new float[d], new Activation.JumpRelu(new float[m]), true);
         try (Workers workers = new Workers(2)) {
-            BatchTopK selection = new BatchTopK(k, new LatentSearch(Kernels.BEST, workers));
+            BatchTopKCoder selection =
+                    new BatchTopKCoder(new KSchedule(1, 0, m), new LatentSearch(Kernels.BEST, workers));
             ActiveRows found = new ActiveRows();
             for (double size : new double[] {1, 1.1, 0.9, 40, 0.01, 1}) {
                 Matrix x = random(random, rows, d, size);
-                selection.select(x, sae, found);
+                selection.select(x, sae, k, found);
                 assertLargestOfAll(x, sae, k, found);
             }
         }
@@ -79,10 +80,11 @@ class BatchTopKTest {
         Arrays.fill(bias, -3);
         Sae sae = new Sae(w, bias, w, new float[4], new Activation.JumpRelu(new float[10]), true);
         try (Workers workers = new Workers(1)) {
-            BatchTopK selection = new BatchTopK(4, new LatentSearch(Kernels.BEST, workers));
+            BatchTopKCoder selection =
+                    new BatchTopKCoder(new KSchedule(1, 0, 10), new LatentSearch(Kernels.BEST, workers));
             ActiveRows found = new ActiveRows();
             Matrix x = random(random, 50, 4, 1);
-            selection.select(x, sae, found);
+            selection.select(x, sae, 4, found);
             assertTrue(found.entries() > 0 && found.entries() < 200, "entries: " + found.entries());
             assertLargestOfAll(x, sae, 4, found);
         }
@@ -95,7 +97,7 @@ class BatchTopKTest {
         TrainRuns.rows().read(0, 1000, rows, 0);
         TrainConfig config = TrainRuns.config("architecture=batchtopk", "batch=1000", "tokens=300000");
         try (Workers workers = new Workers(2);
-                Trainer trainer = new Trainer(config, rows, 300, workers)) {
+                Trainer trainer = new Trainer(config, rows, 0, 300, workers)) {
             for (int step = 0; step < 300; step++) {
                 assertEquals(6, trainer.step(rows).l0(), 1e-9);
             }

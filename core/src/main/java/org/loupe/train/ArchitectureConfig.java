@@ -1,0 +1,162 @@
+package org.loupe.train;
+
+/**
+ * What single architectures need beyond the keys that all share.
+ */
+public record ArchitectureConfig(
+        @About("Sparsity penalty of relu, p_anneal and gated.")
+        Penalty penalty,
+
+        @About("Threshold of jumprelu.") Jump jump,
+
+        @About("Noise of gumbel_topk.") Gumbel gumbel,
+
+        @About("Nested losses of matryoshka and hierarchical_topk.")
+        Nested nested,
+
+        @About("k of the top-k family over the run.") Anneal anneal) {
+
+    /**
+     * λ Σ φ(f |W_dec,i|), in the loss as (‖x − x̂‖² + λ Σ φ) / V.
+     */
+    public record Penalty(
+            @About("φ: lp is f^p, tanh is tanh(scale f) (Anthropic, Circuits Updates January 2025).")
+            Form form,
+
+            @About("p of lp, of p_anneal the one that it ends at; 0: 1 (which is L1), of p_anneal 0.2.")
+            double p,
+
+            @About("Scale of tanh.") double scale,
+
+            @About(
+                    "Share of the steps over which the coefficient rises from 0; with l0, over which the target falls to it.")
+            double warmup) {
+        /** φ. */
+        public enum Form {
+            /** f^p. */
+            LP,
+            /** tanh(c f). */
+            TANH
+        }
+
+        public Penalty {
+            TrainConfig.require(p >= 0 && p <= 2, "arch.penalty.p", p, "in [0, 2]");
+            TrainConfig.require(scale > 0 && scale < 1e6, "arch.penalty.scale", scale, "> 0 and < 1e6");
+            TrainConfig.require(warmup >= 0 && warmup < 1, "arch.penalty.warmup", warmup, "in [0, 1)");
+        }
+    }
+
+    /**
+     * f = z H(z − θ) with θ learnt by a straight-through estimator (Rajamanoharan et al. 2024, arXiv 2407.14435).
+     */
+    public record Jump(
+            @About(
+                    "Estimator of dH/dθ: rectangle, triangle, epanechnikov, biweight, gaussian or logistic, each of integral 1.")
+            StepKernel kernel,
+
+            @About("Bandwidth ε in standard deviations of the pre-activations at the start; used where bandwidth is 0.")
+            double relative_bandwidth,
+
+            @About("θ at the start, in the same unit; 0: so that a row begins with 4·l0 (or 4·k) active latents.")
+            double threshold,
+
+            @About("θ's learning rate as a multiple of lr.") double threshold_lr,
+
+            @About("Penalty: step is L0, quadratic is (L0 / target − 1)², tanh is tanh(penalty.scale f).")
+            Sparsity penalty,
+
+            @About("Whether z receives the negative of θ's gradient too.")
+            boolean input_gradient,
+
+            @About("Coefficient of Σ relu(θ − z)|W_dec,i| over dead latents (Anthropic, January 2025); 0: off.")
+            double preactivation) {
+        /** Sparsity penalties of JumpReLU. */
+        public enum Sparsity {
+            /** λ Σ H(z − θ). */
+            STEP,
+            /** λ (L0 / L0* − 1)², L0 the batch's mean. */
+            QUADRATIC,
+            /** λ Σ tanh(c f). */
+            TANH
+        }
+
+        public Jump {
+            TrainConfig.require(
+                    relative_bandwidth > 0 && relative_bandwidth < 1e3,
+                    "arch.jump.relative_bandwidth",
+                    relative_bandwidth,
+                    "> 0 and < 1000");
+            TrainConfig.require(threshold >= 0 && threshold < 1e6, "arch.jump.threshold", threshold, "≥ 0 and < 1e6");
+            TrainConfig.require(
+                    threshold_lr >= 0 && threshold_lr < 1e6, "arch.jump.threshold_lr", threshold_lr, "≥ 0 and < 1e6");
+            TrainConfig.require(
+                    preactivation >= 0 && preactivation < 1e6,
+                    "arch.jump.preactivation",
+                    preactivation,
+                    "≥ 0 and < 1e6");
+        }
+    }
+
+    /**
+     * Gumbel-TopK: noise decides among the candidates (Kool et al. 2019, arXiv 1903.06059, the Gumbel-top-k trick).
+     */
+    public record Gumbel(
+            @About("straight_through: hard winners, soft gradient; relaxed: soft activations and gradient.")
+            Softness form,
+
+            @About(
+                    "Temperature of noise and softmax at the start, in standard deviations of the pre-activations at the start.")
+            double temperature,
+
+            @About("Temperature at the end; between them it falls geometrically.")
+            double final_temperature,
+
+            @About("Latents of a row among which the noise decides, as a multiple of k.")
+            int candidates) {
+        /** What the forward pass uses. */
+        public enum Softness {
+            STRAIGHT_THROUGH,
+            RELAXED
+        }
+
+        public Gumbel {
+            TrainConfig.require(
+                    temperature > 0 && temperature < 1e6, "arch.gumbel.temperature", temperature, "> 0 and < 1e6");
+            TrainConfig.require(
+                    final_temperature > 0 && final_temperature <= temperature,
+                    "arch.gumbel.final_temperature",
+                    final_temperature,
+                    "> 0 and at most temperature = " + temperature);
+            TrainConfig.require(candidates >= 2, "arch.gumbel.candidates", candidates, "≥ 2");
+        }
+    }
+
+    /** Several reconstructions of one row, each by the first of its active latents. */
+    public record Nested(
+            @About("Prefixes of matryoshka's dictionary, each half of the next: m, m/2, m/4, …")
+            int prefixes) {
+        public Nested {
+            TrainConfig.require(prefixes >= 1 && prefixes <= 16, "arch.nested.prefixes", prefixes, "from 1 to 16");
+        }
+    }
+
+    /** k at the start and how long it falls. */
+    public record Anneal(
+            @About("k at the start as a multiple of k; 1: constant.")
+            double from,
+
+            @About("Share of the steps over which it falls to k, linearly.")
+            double share) {
+        public Anneal {
+            TrainConfig.require(from >= 1 && from < 1e6, "arch.anneal.from", from, "≥ 1 and < 1e6");
+            TrainConfig.require(share >= 0 && share <= 1, "arch.anneal.share", share, "in [0, 1]");
+        }
+    }
+
+    static final ArchitectureConfig DEFAULT = new ArchitectureConfig(
+            new Penalty(Penalty.Form.LP, 0, 4, 0.05),
+            new Jump(StepKernel.RECTANGLE, 2, 0, 1, Jump.Sparsity.STEP, false, 0),
+            new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 4),
+            new Nested(5),
+            new Anneal(1, 0.5));
+}

@@ -1,0 +1,116 @@
+package org.loupe.train;
+
+import org.loupe.sae.ActiveRows;
+import org.loupe.tensor.Matrix;
+
+/**
+ * One batch on its way through a step. Its entries are the latents that are active in each row, and those whose inactivity has a
+ * gradient. A row's entries are cut into {@code levels} runs; the reconstruction of level l is by the runs 0 to l, so that
+ * nested losses (Matryoshka, HierarchicalTopK) need nothing but another cut. Level l of row r stands at row l · rows + r of
+ * {@link #reconstruction} and {@link #gradient}.
+ */
+final class Batch {
+    final int rows;
+    final int levels;
+
+    /** x [rows × dIn], scaled. */
+    final Matrix x;
+
+    /** What is to be reconstructed [rows × dOut], scaled: x itself for an autoencoder. */
+    final Matrix target;
+
+    /** x − b_in [rows × dIn]; of matching pursuit below it the residuals after every step. */
+    final Matrix inputs;
+
+    /** Whether levels are the steps of one reconstruction, of which only the last is judged. */
+    final boolean steps;
+
+    /** x̂ of every level. */
+    final Matrix reconstruction;
+
+    /** dL/dx̂: first of every level alone, then (after {@link NestedLoss}) of a level and those above it. */
+    final Matrix gradient;
+
+    /** Latents with their pre-activations. */
+    final ActiveRows active = new ActiveRows();
+
+    /** f of each entry: active.value() itself where f = z. */
+    float[] f = new float[0];
+
+    /** dL/df of each entry; after the backward dL/dz. */
+    float[] slope = new float[0];
+
+    /** Run l of row r holds entries cuts[r · levels + l] to cuts[r · levels + l + 1] − 1. */
+    int[] cuts = new int[1];
+
+    /** What the squared errors are multiplied by in the loss: 1 / (rows · V), or 1 / (rows · √V) for the unsquared norm. */
+    final double factor;
+
+    private float[] own = new float[0];
+
+    Batch(int rows, int dIn, int dOut, int levels, boolean steps, double factor) {
+        this.rows = rows;
+        this.levels = levels;
+        this.x = Matrix.zeros(rows, dIn);
+        this.target = dOut == 0 ? x : Matrix.zeros(rows, dOut);
+        int width = target.cols();
+        this.steps = steps;
+        this.inputs = Matrix.zeros((steps ? levels + 1 : 1) * rows, dIn);
+        this.reconstruction = Matrix.zeros(levels * rows, width);
+        this.gradient = Matrix.zeros(levels * rows, width);
+        this.factor = factor;
+    }
+
+    /** The centred rows. */
+    Matrix centred() {
+        return inputs.head(rows);
+    }
+
+    /** Takes the entries' pre-activations for their activations, one level. */
+    void linear() {
+        f = active.value();
+        cuts = active.starts();
+    }
+
+    /** Memory for activations that differ from pre-activations. */
+    float[] ownActivations() {
+        if (own.length < active.entries()) {
+            own = new float[active.value().length];
+        }
+        f = own;
+        return own;
+    }
+
+    /** Memory for the slopes. */
+    float[] slopes() {
+        if (slope.length < active.entries()) {
+            slope = new float[active.value().length];
+        }
+        return slope;
+    }
+
+    /** The reconstruction by all entries. */
+    Matrix last() {
+        return level(reconstruction, levels - 1);
+    }
+
+    /** A copy of one level's rows, or the matrix itself where there is one level. */
+    private Matrix level(Matrix all, int level) {
+        if (levels == 1) {
+            return all;
+        }
+        int size = rows * all.cols();
+        return new Matrix(rows, all.cols(), java.util.Arrays.copyOfRange(all.data(), level * size, (level + 1) * size));
+    }
+
+    /** Entries whose activation is not 0. */
+    long active() {
+        long n = 0;
+        for (int e = 0; e < active.entries(); e++) {
+            if (f[e] != 0) {
+                n++;
+            }
+        }
+        return n;
+    }
+}

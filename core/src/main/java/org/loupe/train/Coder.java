@@ -1,0 +1,56 @@
+package org.loupe.train;
+
+import java.util.List;
+import org.loupe.sae.Sae;
+import org.loupe.tensor.Matrix;
+
+/**
+ * What an architecture does of its own in a step of training: which entries a batch has, what their activations are, and how a slope on
+ * an activation becomes one on a pre-activation. Products, optimiser and state are the trainer's.
+ */
+interface Coder {
+    /**
+     * Fills the batch's entries, activations and cuts.
+     *
+     * @param progress share of the run that is done, in [0, 1)
+     * @param wanted active latents of a row, where a count and not a penalty decides
+     */
+    void code(Batch batch, Sae sae, double progress, double wanted);
+
+    /** Fills dL/df of each entry from the reconstruction's gradient. */
+    default void slopes(Batch batch, Matrix dictionary, SparseRows sparse) {
+        sparse.slopes(
+                batch.rows, batch.levels, batch.cuts, batch.active.index(), dictionary, batch.gradient, batch.slope);
+    }
+
+    /**
+     * Turns dL/df of each entry into dL/dz, in place; adds what its penalties contribute; sets the gradients of its own parameters.
+     *
+     * @param coefficient of the penalty in force
+     * @return the penalties' part of the loss
+     */
+    default double backward(Batch batch, Sae sae, double coefficient) {
+        return 0;
+    }
+
+    /** What {@link Gradients} has made of the entries is corrected where a parameter does not share in all of them. */
+    default void correct(Gradients gradients) {}
+
+    /** dL/d|W_dec,i| of the penalties, for dictionary rows of free norm; empty where there are none. */
+    default float[] normGradient() {
+        return new float[0];
+    }
+
+    /** Weights that only this architecture has. */
+    default List<Parameter> parameters() {
+        return List.of();
+    }
+
+    /** Brings its own parameters back to where they are allowed to be, after the optimiser's step. */
+    default void project() {}
+
+    /** Entries that count as active. */
+    default long active(Batch batch) {
+        return batch.active();
+    }
+}

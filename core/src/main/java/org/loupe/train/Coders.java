@@ -1,0 +1,61 @@
+package org.loupe.train;
+
+import org.jspecify.annotations.Nullable;
+import org.loupe.sae.LatentSearch;
+import org.loupe.sae.LowPrecisionProduct;
+import org.loupe.sae.Sae;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Workers;
+
+/** The coder of each architecture. */
+final class Coders {
+    private Coders() {}
+
+    /** Reconstructions of a row that the loss judges, or steps that its reconstruction takes. */
+    static int levels(TrainConfig config) {
+        int k = (int) Math.max(1, Math.round(config.wantedL0()));
+        return switch (config.architecture()) {
+            case RELU, P_ANNEAL, TOPK, GUMBEL_TOPK, BATCHTOPK, JUMPRELU, GATED, ABSTOPK -> 1;
+            case HIERARCHICAL_TOPK -> TopKCoder.levels(k);
+            case MATRYOSHKA ->
+                Math.min(
+                        config.arch().nested().prefixes(),
+                        Integer.SIZE - Integer.numberOfLeadingZeros(config.latents()));
+            case MATCHING_PURSUIT -> k;
+        };
+    }
+
+    /**
+     * The coder of a configuration.
+     *
+     * @param factor of the loss; see {@link Batch#factor}
+     */
+    static Coder of(
+            TrainConfig config,
+            Sae sae,
+            DataStatistics statistics,
+            double factor,
+            @Nullable LowPrecisionProduct product,
+            Kernels kernels,
+            Workers workers) {
+        LatentSearch search = new LatentSearch(kernels, workers, product);
+        DictionaryNorms norms = new DictionaryNorms(config.norms(), kernels, workers);
+        KSchedule schedule = KSchedule.of(config);
+        double spread = statistics.inputs().spread();
+        return switch (config.architecture()) {
+            case RELU, P_ANNEAL -> new ReluCoder(config, search, norms);
+            case TOPK, HIERARCHICAL_TOPK -> new TopKCoder(config.architecture(), schedule, search);
+            case ABSTOPK -> new TopKCoder(config.architecture(), schedule, new LatentSearch(kernels, workers));
+            case GUMBEL_TOPK -> new GumbelCoder(config, spread, search, workers);
+            case BATCHTOPK, MATRYOSHKA -> new BatchTopKCoder(schedule, search);
+            case JUMPRELU -> {
+                double bandwidth = config.bandwidth() > 0
+                        ? config.bandwidth()
+                        : config.arch().jump().relative_bandwidth() * spread;
+                yield new JumpReluCoder(config, sae, bandwidth, search, norms);
+            }
+            case GATED -> new GatedCoder(config, sae, factor, search, norms, kernels, workers);
+            case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
+        };
+    }
+}

@@ -1,0 +1,143 @@
+package org.loupe.train;
+
+import java.util.Arrays;
+import java.util.List;
+import org.loupe.sae.Activation;
+import org.loupe.sae.LatentSearch;
+import org.loupe.sae.Sae;
+
+/**
+ * JumpReLU (Rajamanoharan et al. 2024, arXiv 2407.14435): f = z H(z − θ), θ ≥ 0 learnt. With δ_e = K((z_e − θ_i)/ε)/ε in place of the delta
+ * function ({@link StepKernel}), s = dL/df of the reconstruction, B rows:
+ *
+ * <pre>
+ * dL/dz = s H(z − θ)
+ * dL/dθ_i = − Σ_b δ (θ_i s + factor · λ q)      q = 1                          step: λ Σ H
+ *                                               q = 2 (L0/L0* − 1) / L0*       quadratic: λ B (L0/L0* − 1)²
+ *                                               q = tanh(c θ |W_dec,i|)        tanh: λ Σ tanh(c f |W_dec,i|), and its slope in f
+ * </pre>
+ *
+ * <p>δ is not 0 on both sides of θ, so a batch's entries begin at θ minus the kernel's reach, z below 0 included. With {@code
+ * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025).
+ */
+final class JumpReluCoder implements Coder {
+    /** A threshold that the first batch is to decide. */
+    static final float FROM_FIRST_BATCH = -1;
+
+    /** Rows of the first batch that decide, and active latents of a row that the run then begins with, as a multiple of L0*. */
+    private static final int SAMPLE = 128;
+
+    private static final int BEGIN = 4;
+
+    private final ArchitectureConfig.Jump config;
+    private final double bandwidth;
+    private final double target;
+    private final SparsityPenalty tanh;
+    private final LatentSearch search;
+    private final DictionaryNorms norms;
+    private final Parameter threshold;
+    private final float[] floor;
+    private final float[] normGradient;
+
+    /** @param bandwidth ε in the units of training */
+    JumpReluCoder(TrainConfig config, Sae sae, double bandwidth, LatentSearch search, DictionaryNorms norms) {
+        this.config = config.arch().jump();
+        this.bandwidth = bandwidth;
+        this.target = config.wantedL0();
+        this.tanh = new SparsityPenalty(
+                ArchitectureConfig.Penalty.Form.TANH, 1, config.arch().penalty().scale());
+        this.search = search;
+        this.norms = norms;
+        this.threshold = Parameter.of(
+                "threshold",
+                ((Activation.JumpRelu) sae.activation()).threshold(),
+                config.arch().jump().threshold_lr());
+        this.floor = new float[config.latents()];
+        this.normGradient = new float[norms.free() ? config.latents() : 0];
+    }
+
+    @Override
+    public void code(Batch batch, Sae sae, double progress, double wanted) {
+        float reach = (float) (bandwidth * config.kernel().reach());
+        float[] theta = threshold.values();
+        if (theta[0] == FROM_FIRST_BATCH) {
+            Arrays.fill(theta, start(batch, sae));
+        }
+        for (int i = 0; i < floor.length; i++) {
+            floor[i] = theta[i] - reach;
+        }
+        search.search(
+                batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
+        batch.cuts = batch.active.starts();
+        float[] f = batch.ownActivations();
+        for (int e = 0; e < batch.active.entries(); e++) {
+            float z = batch.active.value()[e];
+            f[e] = z > theta[batch.active.index()[e]] ? z : 0;
+        }
+    }
+
+    /** The θ above which so many latents of a few rows lie. */
+    private float start(Batch batch, Sae sae) {
+        int rows = Math.min(SAMPLE, batch.rows);
+        int each = (int) Math.ceil(Math.min(BEGIN * target, 0.5 * sae.latents()));
+        LatentSearch.Rule.Largest most = new LatentSearch.Rule.Largest(Math.min(sae.latents(), 4 * each));
+        search.search(batch.centred().head(rows), sae.encoder(), sae.encoderBias(), most, batch.active);
+        return batch.active.keepLargest(each * rows);
+    }
+
+    @Override
+    public double backward(Batch batch, Sae sae, double coefficient) {
+        Arrays.fill(threshold.gradient(), 0);
+        Arrays.fill(normGradient, 0);
+        float[] norm = norms.of(sae.decoder());
+        double l0 = batch.active() / (double) batch.rows;
+        double weight = batch.factor * coefficient;
+        double loss = switch (config.penalty()) {
+            case STEP -> weight * l0 * batch.rows;
+            case QUADRATIC -> weight * batch.rows * (l0 / target - 1) * (l0 / target - 1);
+            case TANH -> 0;
+        };
+        for (int e = 0; e < batch.active.entries(); e++) {
+            int i = batch.active.index()[e];
+            float z = batch.active.value()[e];
+            float theta = threshold.values()[i];
+            double delta = config.kernel().at((z - theta) / bandwidth) / bandwidth;
+            double q = switch (config.penalty()) {
+                case STEP -> 1;
+                case QUADRATIC -> 2 * (l0 / target - 1) / target;
+                case TANH -> tanh.value(theta * norm[i]);
+            };
+            double onThreshold = -delta * (theta * batch.slope[e] + weight * q);
+            threshold.gradient()[i] += (float) onThreshold;
+            double slope = z > theta ? batch.slope[e] : 0;
+            if (config.penalty() == ArchitectureConfig.Jump.Sparsity.TANH && z > theta) {
+                double t = weight * tanh.slope(z * norm[i]);
+                loss += weight * tanh.value(z * norm[i]);
+                slope += t * norm[i];
+                if (norms.free()) {
+                    normGradient[i] += (float) (t * z);
+                }
+            }
+            batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
+        }
+        return loss;
+    }
+
+    @Override
+    public float[] normGradient() {
+        return normGradient;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return List.of(threshold);
+    }
+
+    @Override
+    public void project() {
+        float[] theta = threshold.values();
+        for (int i = 0; i < theta.length; i++) {
+            theta[i] = Math.max(theta[i], 0);
+        }
+    }
+}
