@@ -54,9 +54,12 @@ final class TruthMatch {
     /** Whether activations of this kind can be negative. */
     static boolean signed(Activation activation) {
         return switch (activation) {
-            case Activation.TopK topK -> false;
-            case Activation.Relu relu -> false;
-            case Activation.JumpRelu jump -> false;
+            case Activation.AbsTopK _ -> true;
+            case Activation.TopK _,
+                    Activation.Relu _,
+                    Activation.JumpRelu _,
+                    Activation.Gated _,
+                    Activation.MatchingPursuit _ -> false;
         };
     }
 

@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.loupe.io.Json;
+import org.loupe.sae.Activation;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 import tools.jackson.databind.JsonNode;
@@ -74,6 +75,13 @@ class TruthMatchTest {
         assertEquals(1, signed.scores().value(Metric.RECOVERED_FRACTION));
         assertEquals(-1, signed.cosine(0));
         assertArrayEquals(new int[] {0}, signed.near(0));
+    }
+
+    @Test
+    void onlyAbsTopKHasSignedActivations() {
+        assertTrue(TruthMatch.signed(new Activation.AbsTopK(3)));
+        assertFalse(TruthMatch.signed(new Activation.TopK(3)));
+        assertFalse(TruthMatch.signed(new Activation.MatchingPursuit(3, 0)));
     }
 
     /** Cosines 0.8, 1, 0.8 and 0.6 to the one feature: 0.6 is not near, and of equal ones the lower comes first. */
