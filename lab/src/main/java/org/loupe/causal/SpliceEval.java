@@ -6,7 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.loupe.eval.Evaluation.Progress;
@@ -21,8 +21,8 @@ import org.loupe.tensor.Matrix;
 
 /**
  * Replaces the rows at one or several hook points by what stands in for them, runs the rest of the model, and measures how its
- * next-token predictions change. Attention sinks keep their true rows, see {@link Positions}. Where the first hook point that is
- * replaced is in the residual stream, the model up to there runs once for all replacements.
+ * next-token predictions change. Attention sinks keep their true rows, see {@link Positions}. Up to the last residual stream before
+ * the first hook point that is replaced, the model runs once for all replacements.
  */
 public final class SpliceEval {
     private final LanguageModel model;
@@ -48,11 +48,14 @@ public final class SpliceEval {
         long total = batches.stream().mapToLong(TokenBatch::size).sum();
         long done = 0;
         for (TokenBatch batch : batches) {
-            List<Matrix> x = model.activations(batch, points.hooks());
+            List<HookPoint> hooks = new ArrayList<>(points.hooks());
+            hooks.add(points.start());
+            List<Matrix> seen = model.activations(batch, hooks);
+            List<Matrix> x = seen.subList(0, seen.size() - 1);
             int[] rows = Positions.replaced(batch, x, points.normLimits());
             int[] at = Positions.predicting(batch);
             if (at.length > 0) {
-                compare(batch, x, rows, at, replacements, clean, sums);
+                compare(batch, x, seen.getLast(), rows, at, replacements, clean, sums);
                 replaced += rows.length;
             }
             done += batch.size();
@@ -69,6 +72,7 @@ public final class SpliceEval {
     private void compare(
             TokenBatch batch,
             List<Matrix> x,
+            Matrix stream,
             int[] rows,
             int[] at,
             Map<String, Reconstruction> replacements,
@@ -81,13 +85,13 @@ public final class SpliceEval {
         int width = replaced.stream().mapToInt(Matrix::cols).sum();
         try (PointerScope _ = new PointerScope()) {
             Tensor clean =
-                    Tensors.escaping(() -> logits(batch, replaced, at, false).log_softmax(1));
+                    Tensors.escaping(() -> logits(batch, stream, List.of(), at).log_softmax(1));
             cleanSums.add(NextTokens.compare(clean, clean, targets), sequence);
             replacements.forEach((name, replacement) -> {
                 Matrix out = Matrix.zeros(kept.rows(), width);
                 replacement.apply(kept, out);
                 try (PointerScope _ = new PointerScope()) {
-                    Tensor other = logits(batch, scatter(replaced, rows, out), at, true);
+                    Tensor other = logits(batch, stream, scatter(replaced, rows, out), at);
                     SpliceSums sum = sums.get(name);
                     if (sum != null) {
                         sum.add(NextTokens.compare(clean, other, targets), sequence);
@@ -100,28 +104,30 @@ public final class SpliceEval {
     /**
      * Logits [at.length, vocabulary] of a run with other rows, or of the model as it is.
      *
-     * @param rows at each hook point that is replaced; true rows where none is spliced in
+     * @param stream the residual stream of the clean model where the run starts
+     * @param spliced rows for each hook point that is replaced; none for the model as it is
      */
-    private Tensor logits(TokenBatch batch, List<Matrix> rows, int[] at, boolean spliced) {
+    private Tensor logits(TokenBatch batch, Matrix stream, List<Matrix> spliced, int[] at) {
         return Tensors.escaping(() -> {
-            TreeMap<HookPoint, Tensor> given = new TreeMap<>();
-            for (int p = 0; p < rows.size(); p++) {
-                Matrix part = rows.get(p);
-                given.put(
-                        points.replaced().get(p),
-                        Tensors.tensor(part.data(), batch.sequences(), batch.length(), part.cols()));
-            }
+            Map<HookPoint, Tensor> given = new HashMap<>();
+            given.put(points.start(), tensor(stream, batch));
             Map<HookPoint, Hook> hooks = new HashMap<>();
-            if (spliced) {
-                given.forEach((point, tensor) -> hooks.put(point, (_, _) -> tensor));
+            for (int p = 0; p < spliced.size(); p++) {
+                HookPoint point = points.replaced().get(p);
+                Tensor rows = tensor(spliced.get(p), batch);
+                given.put(point, rows);
+                hooks.put(point, (_, _) -> rows);
             }
-            Map.Entry<HookPoint, Tensor> first = given.firstEntry();
-            Tensor all = first.getKey().site().isResidual()
-                    ? model.logitsFrom(first.getKey(), first.getValue(), batch, hooks)
-                    : model.logits(batch, hooks);
+            // A hook at the start itself is not called: the run starts with what it would give.
+            Tensor start = Objects.requireNonNull(given.get(points.start()));
+            Tensor all = model.logitsFrom(points.start(), start, batch, hooks);
             Tensor index = Tensors.tensor(at, at.length);
             return all.reshape(batch.size(), all.size(2)).index_select(0, index);
         });
+    }
+
+    private static Tensor tensor(Matrix rows, TokenBatch batch) {
+        return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
     }
 
     private static Matrix gather(Matrix x, int[] rows) {

@@ -1,5 +1,6 @@
 package org.loupe.causal;
 
+import java.util.Collections;
 import java.util.List;
 import org.loupe.lm.HookPoint;
 
@@ -20,6 +21,11 @@ public record SplicePoints(List<HookPoint> hooks, int firstReplaced, List<Double
             throw new IllegalArgumentException("splice at " + hooks + " from number " + firstReplaced + " on with "
                     + normLimits.size() + " norm limits");
         }
+    }
+
+    /** Where a run with replaced rows may start: what the residual stream holds there no replacement changes. */
+    HookPoint start() {
+        return Collections.min(replaced()).stream();
     }
 
     /** The hook points that are replaced. */

@@ -107,6 +107,15 @@ public record HookPoint(int block, Site site) implements Comparable<HookPoint> {
         throw BadInput.unknown("hook point", name, known);
     }
 
+    /** This hook point where it is in the residual stream, else the last one before it that is. */
+    public HookPoint stream() {
+        return switch (site) {
+            case EMBED, RESID_PRE, RESID_MID, RESID_POST -> this;
+            case LN1_NORMALIZED, ATTN_Z, ATTN_OUT -> new HookPoint(block, Site.RESID_PRE);
+            case LN2_NORMALIZED, MLP_POST, MLP_OUT -> new HookPoint(block, Site.RESID_MID);
+        };
+    }
+
     /** The hook points of names joined by {@value #JOINT}, as {@link #join} gives them. */
     public static List<HookPoint> parseAll(String names) {
         return Arrays.stream(names.split(Pattern.quote(JOINT), -1))
