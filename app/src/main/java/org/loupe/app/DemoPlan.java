@@ -2,6 +2,7 @@ package org.loupe.app;
 
 import java.util.List;
 import org.loupe.harvest.HarvestConfig;
+import org.loupe.harvest.HarvestHooks;
 import org.loupe.lm.HookPoint;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.TrainConfig;
@@ -31,7 +32,7 @@ record DemoPlan(long tokens, List<String> training, long evalRows, long evalToke
     static final String TEXT = "wordnet";
 
     HarvestConfig harvest() {
-        return HarvestConfig.of(HookPoint.parse(HarvestCommand.DEFAULT_HOOK), tokens);
+        return HarvestConfig.of(HarvestHooks.of(HookPoint.parse(HarvestCommand.DEFAULT_HOOK)), tokens);
     }
 
     TrainConfig train() {

@@ -58,7 +58,7 @@ final class EvalStage {
                 List<TokenBatch> text =
                         HeldOutText.batches(causal.model(), causal.corpus(), causal.store(), causal.tokens());
                 report = CausalEvaluation.run(
-                        rows, loaded, causal.model(), text, causal.store().normLimit(), workers, shown);
+                        rows, loaded, causal.model(), text, causal.store().normLimits(), workers, shown);
             }
         }
         report.write(out.resolve(JSON));

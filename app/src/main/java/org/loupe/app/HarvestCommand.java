@@ -1,8 +1,11 @@
 package org.loupe.app;
 
 import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.loupe.harvest.Harvest;
 import org.loupe.harvest.HarvestConfig;
+import org.loupe.harvest.HarvestHooks;
 import org.loupe.io.Dtype;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
@@ -14,11 +17,13 @@ import picocli.CommandLine.Option;
 /** {@code loupe harvest}. */
 @Command(
         name = "harvest",
-        description = "Run text through a language model and store the activations at a hook point.",
+        description = "Run text through a language model and store the activations at one or several hook points.",
         footer = {
             "Example:",
             "  loupe harvest --model smollm2 --text wordnet --hook blocks.11.hook_resid_post --tokens 200000"
-                    + " --out runs/store"
+                    + " --out runs/store",
+            "  for a transcoder: --hook blocks.11.ln2.hook_normalized --out-hook blocks.11.hook_mlp_out",
+            "  for a crosscoder: --hook blocks.5.hook_resid_post --hook blocks.11.hook_resid_post"
         })
 final class HarvestCommand extends LoupeCommand {
     static final String DEFAULT_HOOK = "blocks.11.hook_resid_post";
@@ -33,8 +38,15 @@ final class HarvestCommand extends LoupeCommand {
             names = "--hook",
             paramLabel = "H",
             defaultValue = DEFAULT_HOOK,
-            description = "Hook point, in TransformerLens' names (default: ${DEFAULT-VALUE}).")
-    private String hook = DEFAULT_HOOK;
+            description = "Hook point, in TransformerLens' names; given several times, their rows stand side by side"
+                    + " (default: ${DEFAULT-VALUE}).")
+    private List<String> hooks = List.of(DEFAULT_HOOK);
+
+    @Option(
+            names = "--out-hook",
+            paramLabel = "H",
+            description = "Hook point whose rows a transcoder is to write, stored beside (default: none).")
+    private @Nullable String outHook;
 
     @Option(
             names = "--tokens",
@@ -88,13 +100,15 @@ final class HarvestCommand extends LoupeCommand {
 
     @Override
     void run(Terminal terminal) {
-        HarvestConfig shape = HarvestConfig.of(HookPoint.parse(hook), tokens);
+        HarvestHooks points = new HarvestHooks(
+                hooks.stream().map(HookPoint::parse).toList(), outHook == null ? null : HookPoint.parse(outHook));
+        HarvestConfig shape = HarvestConfig.of(points, tokens);
         HarvestConfig config =
-                new HarvestConfig(shape.hook(), tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
+                new HarvestConfig(points, tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);
         Corpus corpus = text.corpus();
         corpus.get(0); // a text that cannot be read is refused before the model is loaded
         try (LanguageModel loaded = model.load(terminal, threads.count())) {
-            loaded.width(config.hook());
+            points.all().forEach(loaded::width);
             if (fresh) {
                 Harvest.clear(out);
             }

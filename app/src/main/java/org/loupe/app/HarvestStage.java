@@ -34,12 +34,7 @@ final class HarvestStage {
 
     private static String line(Harvest.Result result, Path out) {
         StoreInfo store = result.store();
-        String rows = String.format(
-                Locale.ROOT,
-                "%,d rows of %s, width %d",
-                store.rows(),
-                store.provenance().hook(),
-                store.width());
+        String rows = String.format(Locale.ROOT, "%,d rows of %s", store.rows(), columns(store));
         if (result.complete()) {
             return "harvest: complete already, " + rows + " → " + out;
         }
@@ -57,13 +52,31 @@ final class HarvestStage {
                 out);
     }
 
+    /** Hook points and widths: of A; of A + B; of A, targets of B. */
+    private static String columns(StoreInfo store) {
+        String inputs = store.provenance().hook() + ", width " + store.width();
+        if (store.parts().size() > 1) {
+            inputs += store.parts().stream()
+                    .map(part -> String.valueOf(part.width()))
+                    .collect(Collectors.joining(" + ", " = ", ""));
+        }
+        StoreInfo.Part target = store.target();
+        return target == null ? inputs : inputs + ", targets of " + target.hook() + ", width " + target.width();
+    }
+
     /** The result for machines. */
     static Map<String, Object> toJson(Harvest.Result result, Path out) {
         return Terminal.object(
                 "store", out.toString(),
                 "complete", result.complete(),
                 "rows", result.store().rows(),
+                "hook", result.store().provenance().hook(),
                 "width", result.store().width(),
+                "target_hook",
+                        result.store().target() == null
+                                ? ""
+                                : result.store().target().hook(),
+                "target_width", result.store().targetWidth(),
                 "dropped", result.store().dropped(),
                 "tokens", result.tokens(),
                 "seconds", result.seconds(),

@@ -82,6 +82,15 @@ final class InfoCommand extends LoupeCommand {
             JsonNode value = property.getValue();
             if (value.isObject()) {
                 print(value, prefix + property.getKey() + ".", out);
+            } else if (value.isArray()
+                    && !value.isEmpty()
+                    && value.size() <= 8
+                    && value.get(0).isObject()) {
+                for (int i = 0; i < value.size(); i++) {
+                    print(value.get(i), prefix + property.getKey() + "." + i + ".", out);
+                }
+            } else if (value.isNull()) {
+                out.println(prefix + property.getKey() + ": none");
             } else if (value.isArray() && value.size() > 8) {
                 out.println(prefix + property.getKey() + ": " + value.size() + " entries");
             } else {

@@ -107,7 +107,8 @@ final class TrainStage {
         Provenance provenance = rows.provenance();
         try (Progress bar = new Progress(terminal)) {
             TrainStage stage = new TrainStage(terminal, bar, rows, jobs);
-            TrainRun.trainAll(jobs, rows, provenance, provenance.hook(), provenance.hook(), stage::on);
+            String hookOut = rows.targetWidth() > 0 ? rows.targetHook() : provenance.hook();
+            TrainRun.trainAll(jobs, rows, provenance, provenance.hook(), hookOut, stage::on);
             return jobs.stream().map(job -> stage.result(job.out())).toList();
         }
     }

@@ -149,6 +149,14 @@ final class BadInputTest {
                 bad("file for a folder", into("wide.safetensors"), "wide.safetensors: is a file"),
                 bad("other rows for a run", again("--data", at("wide.safetensors")), "--fresh"),
                 bad("unknown hook point", harvest("--hook", "blocks.11.hook_resid_pots"), "blocks.11.hook_resid_post"),
+                bad(
+                        "unknown hook point to write",
+                        harvest("--out-hook", "blocks.11.hook_mlp_uot"),
+                        "blocks.11.hook_mlp_out"),
+                bad(
+                        "hook point named twice",
+                        harvest("--hook", "hook_embed", "--out-hook", "hook_embed"),
+                        "hook_embed is named twice"),
                 bad("unknown model", harvest("--model", "smolm2"), "smolm2", "smollm2"),
                 bad("not a GGUF file", show("magic.gguf"), "magic.gguf"),
                 bad("truncated GGUF file", show("cut.gguf"), "cut.gguf"),

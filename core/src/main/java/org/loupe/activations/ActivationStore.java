@@ -7,16 +7,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
-import org.loupe.io.Json;
 import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
 import org.loupe.tensor.Matrix;
 
 /**
  * An activation store, memory-mapped: a folder of safetensors shards, each with {@code activations} [rows × width] (BF16 or
- * F32) and {@code token}, {@code position}, {@code document} (I32 [rows]), described by {@code store.json}.
+ * F32) and {@code token}, {@code position}, {@code document} (I32 [rows]), described by {@code store.json}. A store of pairs has
+ * {@code targets} [rows × target width] too, and reads them behind the activations.
  *
  * <p>Rows of one document are consecutive and ordered by position, and document numbers never decrease along the store.
  * Opening checks that every shard is there with the rows and width that {@code store.json} says; {@link #verify} reads all
@@ -34,6 +36,7 @@ public final class ActivationStore implements RowSource {
     private record Shard(
             Safetensors file,
             Safetensors.Entry activations,
+            Safetensors.@Nullable Entry targets,
             MemorySegment token,
             MemorySegment position,
             MemorySegment document) {}
@@ -60,7 +63,7 @@ public final class ActivationStore implements RowSource {
                     folder,
                     "is not a finished activation store: it has no " + StoreInfo.FILE + " (run the harvest again)");
         }
-        StoreInfo info = Json.read(described, StoreInfo.class);
+        StoreInfo info = StoreInfo.read(described);
         if (!Files.isRegularFile(folder.resolve(info.documents()))) {
             throw BadInput.in(folder.resolve(info.documents()), "no such file, though " + StoreInfo.FILE + " names it");
         }
@@ -82,6 +85,7 @@ public final class ActivationStore implements RowSource {
             return new Shard(
                     file,
                     require(file, "activations", info.dtype(), rows, info.width()),
+                    info.target() == null ? null : require(file, "targets", info.dtype(), rows, info.targetWidth()),
                     require(file, "token", Dtype.I32, rows).data(),
                     require(file, "position", Dtype.I32, rows).data(),
                     require(file, "document", Dtype.I32, rows).data());
@@ -112,9 +116,30 @@ public final class ActivationStore implements RowSource {
         return info.rows();
     }
 
+    /** Width of the inputs and, behind them, of the targets. */
     @Override
     public int width() {
-        return info.width();
+        return info.width() + info.targetWidth();
+    }
+
+    @Override
+    public int targetWidth() {
+        return info.targetWidth();
+    }
+
+    @Override
+    public List<Integer> parts() {
+        return info.parts().stream().map(StoreInfo.Part::width).toList();
+    }
+
+    @Override
+    public String targetHook() {
+        return info.target() == null ? "" : info.target().hook();
+    }
+
+    @Override
+    public RowSource inputs() {
+        return info.target() == null ? this : new StoreInputs(this);
     }
 
     @Override
@@ -135,21 +160,58 @@ public final class ActivationStore implements RowSource {
     @Override
     public void read(long from, int count, Matrix out, int at) {
         out.requireCols(width(), name());
-        pieces(
-                from,
-                count,
-                (shard, row, n, done) ->
-                        shard.activations().floats(row * width(), out.data(), out.offset(at + done), n * width()));
+        if (info.target() == null) {
+            readInputs(from, count, out, at);
+            return;
+        }
+        Matrix x = Matrix.zeros(count, info.width());
+        Matrix y = Matrix.zeros(count, info.targetWidth());
+        readInputs(from, count, x, 0);
+        pieces(from, count, (shard, row, n, done) -> floats(targets(shard), row, n, y, done));
+        x.copyColumns(0, x.cols(), out, at, 0);
+        y.copyColumns(0, y.cols(), out, at, x.cols());
+    }
+
+    /** The activations of rows [from, from + count) as f32, to rows {@code at} on of {@code out}, [· × info().width()]. */
+    void readInputs(long from, int count, Matrix out, int at) {
+        pieces(from, count, (shard, row, n, done) -> floats(shard.activations(), row, n, out, at + done));
+    }
+
+    private static void floats(Safetensors.Entry entry, long row, int count, Matrix out, int at) {
+        entry.floats(row * out.cols(), out.data(), out.offset(at), count * out.cols());
     }
 
     @Override
     public void readRaw(long from, int count, MemorySegment out, long at) {
-        long rowBytes = (long) width() * dtype().bytes();
+        if (info.target() == null) {
+            readRawInputs(from, count, out, at);
+            return;
+        }
+        long inBytes = (long) info.width() * dtype().bytes();
+        long outBytes = (long) info.targetWidth() * dtype().bytes();
+        pieces(from, count, (shard, row, n, done) -> {
+            MemorySegment x = shard.activations().data();
+            MemorySegment y = targets(shard).data();
+            for (int i = 0; i < n; i++) {
+                long to = at + (done + i) * (inBytes + outBytes);
+                MemorySegment.copy(x, (row + i) * inBytes, out, to, inBytes);
+                MemorySegment.copy(y, (row + i) * outBytes, out, to + inBytes, outBytes);
+            }
+        });
+    }
+
+    /** The activations of rows [from, from + count) undecoded. */
+    void readRawInputs(long from, int count, MemorySegment out, long at) {
+        long rowBytes = (long) info.width() * dtype().bytes();
         pieces(
                 from,
                 count,
                 (shard, row, n, done) -> MemorySegment.copy(
                         shard.activations().data(), row * rowBytes, out, at + done * rowBytes, n * rowBytes));
+    }
+
+    private static Safetensors.Entry targets(Shard shard) {
+        return Objects.requireNonNull(shard.targets(), "targets");
     }
 
     /** Token id of a row. */

@@ -2,6 +2,7 @@ package org.loupe.activations;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
@@ -15,8 +16,26 @@ public interface RowSource extends AutoCloseable {
     /** Number of rows. */
     long rows();
 
-    /** Width of a row. */
+    /** Width of a row as {@link #read} gives it: the input and, behind it, the target where there is one. */
     int width();
+
+    /**
+     * The last columns of a row that are what a transcoder is to write, given the columns before them; 0 where rows are their
+     * own targets.
+     */
+    default int targetWidth() {
+        return 0;
+    }
+
+    /** Widths of the input's parts, side by side: one for each hook point. Their sum is {@code width() − targetWidth()}. */
+    default List<Integer> parts() {
+        return List.of(width() - targetWidth());
+    }
+
+    /** The inputs alone, without targets. Closing them closes this source. */
+    default RowSource inputs() {
+        return targetWidth() == 0 ? this : new InputRows(this);
+    }
 
     /**
      * Copies rows [from, from + count) as f32.
@@ -52,6 +71,11 @@ public interface RowSource extends AutoCloseable {
         return Provenance.here("", "", "", "", 0);
     }
 
+    /** Hook point of the targets; empty where there are none, or where they are of unknown origin. */
+    default String targetHook() {
+        return "";
+    }
+
     /**
      * Refuses rows of another model, hook point or width than the ones wanted, naming both. An empty hash or hook point means
      * unknown and is not compared.
@@ -74,6 +98,36 @@ public interface RowSource extends AutoCloseable {
             throw new BadInput(
                     name() + ": holds rows of width " + width() + ", but " + consumer + " reads width " + wantedWidth);
         }
+    }
+
+    /**
+     * Refuses rows that are not pairs of inputs and targets as a transcoder wants them: as {@link #requireMatches} of the
+     * inputs, and of the targets likewise.
+     *
+     * @param wantedInput width that the consumer reads
+     * @param wantedTarget width that it writes
+     * @param wanted provenance of the consumer, its hook that of the inputs
+     * @param wantedTargetHook hook point that it writes; empty where that is unknown
+     */
+    default void requirePairs(
+            int wantedInput, int wantedTarget, Provenance wanted, String wantedTargetHook, String consumer) {
+        if (targetWidth() == 0) {
+            throw new BadInput(name() + ": holds no targets, but " + consumer + " reads " + orRows(wanted.hook())
+                    + " and writes " + orRows(wantedTargetHook) + ": it needs rows of both");
+        }
+        inputs().requireMatches(wantedInput, wanted, consumer);
+        if (differ(targetHook(), wantedTargetHook)) {
+            throw new BadInput(name() + ": holds targets of " + targetHook() + ", but " + consumer + " writes "
+                    + wantedTargetHook);
+        }
+        if (targetWidth() != wantedTarget) {
+            throw new BadInput(name() + ": holds targets of width " + targetWidth() + ", but " + consumer
+                    + " writes width " + wantedTarget);
+        }
+    }
+
+    private static String orRows(String hook) {
+        return hook.isEmpty() ? "rows of unknown origin" : hook;
     }
 
     private static boolean differ(String here, String there) {

@@ -1,28 +1,35 @@
 package org.loupe.activations;
 
+import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.Dtype;
+import org.loupe.io.Json;
 import org.loupe.io.Provenance;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What {@code store.json} says about an activation store.
  *
  * @param provenance model, text and hook point that the rows come from
- * @param width width of a row
+ * @param width columns of {@code activations}: the widths of the parts together
  * @param dtype element type on disk: BF16 or F32
  * @param rows rows in all shards together
  * @param prefix token ids that the model saw before every document; a row's position counts from the first of them
- * @param normLimit rows with a larger norm were dropped; 0 where none was dropped for its norm
+ * @param normLimit rows with a larger norm were dropped; 0 where none was dropped for its norm; of several parts the first
+ *     one's
  * @param dropped rows that were harvested and not kept, by reason
  * @param configuration what decides the bytes of the store, key by key: a run with another value is another store
  * @param documents name of the JSON-lines file with the documents
  * @param corpusDocuments how many documents of the corpus, in its order shuffled by the seed, the rows come from: those after
  *     them are unseen by whatever is trained on the store
  * @param shards the files that hold the rows, in order
+ * @param parts the hook points that stand side by side in a row; in a {@code store.json} without this key there is one
+ * @param target the hook point of the shards' second tensor of rows; null where there are none, and where the key is missing
  */
 public record StoreInfo(
         Provenance provenance,
@@ -35,9 +42,28 @@ public record StoreInfo(
         Map<String, String> configuration,
         String documents,
         int corpusDocuments,
-        List<Shard> shards) {
+        List<Shard> shards,
+        List<Part> parts,
+        @Nullable Part target) {
     /** Name of the file that describes a store. */
     public static final String FILE = "store.json";
+
+    /**
+     * The rows of one hook point.
+     *
+     * @param hook its name; empty for rows of unknown origin
+     * @param width columns
+     * @param normLimit a row was dropped where the norm of this part was larger; 0 for no limit
+     */
+    public record Part(String hook, int width, double normLimit) {
+        public Part {
+            Objects.requireNonNull(hook, "hook");
+            if (width < 1 || !(normLimit >= 0)) {
+                throw new IllegalArgumentException("part '" + hook + "' has width " + width + " and norm limit "
+                        + normLimit + ", expected at least 1 and 0");
+            }
+        }
+    }
 
     /**
      * A file of rows.
@@ -60,6 +86,11 @@ public record StoreInfo(
         if (width < 1) {
             throw new IllegalArgumentException("width is " + width + ", expected at least 1");
         }
+        parts = List.copyOf(parts);
+        int together = parts.stream().mapToInt(Part::width).sum();
+        if (together != width) {
+            throw new IllegalArgumentException("width is " + width + ", but the parts have " + together + " together");
+        }
         if (dtype != Dtype.BF16 && dtype != Dtype.F32) {
             throw new IllegalArgumentException("dtype is " + dtype + ", expected BF16 or F32");
         }
@@ -74,6 +105,65 @@ public record StoreInfo(
         dropped = Collections.unmodifiableMap(new TreeMap<>(dropped));
         configuration = Collections.unmodifiableMap(new TreeMap<>(configuration));
         shards = List.copyOf(shards);
+    }
+
+    /** A store of one hook point: the provenance's. */
+    public StoreInfo(
+            Provenance provenance,
+            int width,
+            Dtype dtype,
+            long rows,
+            List<Integer> prefix,
+            double normLimit,
+            Map<String, Long> dropped,
+            Map<String, String> configuration,
+            String documents,
+            int corpusDocuments,
+            List<Shard> shards) {
+        this(
+                provenance,
+                width,
+                dtype,
+                rows,
+                prefix,
+                normLimit,
+                dropped,
+                configuration,
+                documents,
+                corpusDocuments,
+                shards,
+                List.of(new Part(provenance.hook(), width, normLimit)),
+                null);
+    }
+
+    /** Reads a description; one without {@code parts} and {@code target}, as Loupe 0.1.0 wrote them, is of one hook point. */
+    public static StoreInfo read(Path file) {
+        if (!(Json.tree(file) instanceof ObjectNode description) || description.has("parts")) {
+            return Json.read(file, StoreInfo.class);
+        }
+        description
+                .putArray("parts")
+                .addObject()
+                .put("hook", description.path("provenance").path("hook").asString(""))
+                .put("width", description.path("width").asInt(1))
+                .put("normLimit", description.path("normLimit").asDouble(0));
+        description.putNull("target");
+        return Json.convert(file, description, StoreInfo.class);
+    }
+
+    /** Columns of {@code targets}; 0 where there are none. */
+    public int targetWidth() {
+        return target == null ? 0 : target.width();
+    }
+
+    /** The norm limit of every hook point, the target's among them, by its name. */
+    public Map<String, Double> normLimits() {
+        Map<String, Double> limits = new TreeMap<>();
+        parts.forEach(part -> limits.put(part.hook(), part.normLimit()));
+        if (target != null) {
+            limits.put(target.hook(), target.normLimit());
+        }
+        return limits;
     }
 
     /** A store names only files of its own folder. */

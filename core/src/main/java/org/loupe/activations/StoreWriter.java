@@ -11,6 +11,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.Dtype;
 import org.loupe.io.Json;
@@ -28,8 +29,26 @@ public final class StoreWriter {
      * @param token token id of each row; at least as many as there are rows
      * @param position position of each row
      * @param document document number of each row
+     * @param targets [rows × target width], what a transcoder is to write; null where there are none
      */
-    public record Rows(Matrix activations, int[] token, int[] position, int[] document) {}
+    public record Rows(
+            Matrix activations,
+            int[] token,
+            int[] position,
+            int[] document,
+            @Nullable Matrix targets) {
+        public Rows {
+            if (targets != null && targets.rows() != activations.rows()) {
+                throw new IllegalArgumentException(
+                        "shard: " + targets.rows() + " targets for " + activations.rows() + " rows");
+            }
+        }
+
+        /** Rows without targets. */
+        public Rows(Matrix activations, int[] token, int[] position, int[] document) {
+            this(activations, token, position, document, null);
+        }
+    }
 
     /** File name of shard {@code number}. */
     public static String shardName(int number) {
@@ -45,14 +64,13 @@ public final class StoreWriter {
     public static StoreInfo.Shard writeShard(Path folder, int number, Dtype dtype, Rows rows) {
         Matrix x = rows.activations();
         SafetensorsWriter writer = new SafetensorsWriter();
-        if (dtype == Dtype.BF16) {
-            writer.bf16("activations", x.data(), x.rows(), x.cols());
-        } else {
-            writer.f32("activations", x);
-        }
+        put(writer, "activations", dtype, x);
         writer.i32("token", rows.token(), x.rows());
         writer.i32("position", rows.position(), x.rows());
         writer.i32("document", rows.document(), x.rows());
+        if (rows.targets() != null) {
+            put(writer, "targets", dtype, rows.targets());
+        }
         MessageDigest digest = sha256();
         String name = shardName(number);
         AtomicFiles.write(folder.resolve(name), out -> {
@@ -61,6 +79,14 @@ public final class StoreWriter {
             through.flush();
         });
         return new StoreInfo.Shard(name, x.rows(), HexFormat.of().formatHex(digest.digest()));
+    }
+
+    private static void put(SafetensorsWriter writer, String name, Dtype dtype, Matrix rows) {
+        if (dtype == Dtype.BF16) {
+            writer.bf16(name, rows.data(), rows.rows(), rows.cols());
+        } else {
+            writer.f32(name, rows);
+        }
     }
 
     /** The shards up to the first one that is missing or whose bytes are not those that were written. */

@@ -18,6 +18,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param scores the SAE's figures
  * @param heldOut the SAE's figures on the held-out text's rows; empty without a model
  * @param baselines figures of each baseline by name, as in {@link Baselines}
+ * @param parts figures on the rows of each hook point apart, where those of several stand side by side; else empty
  */
 public record EvalReport(
         Provenance provenance,
@@ -26,15 +27,25 @@ public record EvalReport(
         Scores scores,
         Scores heldOut,
         Map<String, Scores> baselines,
+        Map<String, Scores> parts,
         Histograms histograms) {
     /**
      * What was evaluated.
      *
      * @param activation the activation function in words
      * @param hook hook point of its rows; empty for rows of unknown origin
+     * @param width of the rows that it reads
      * @param coefficients what each baseline may spend on a row
+     * @param hookOut hook point of the rows that it writes: another one than {@code hook} for a transcoder
+     * @param widthOut of the rows that it writes
      */
-    public record Subject(String activation, String hook, int width, int latents, int coefficients) {}
+    public record Subject(
+            String activation, String hook, int width, int latents, int coefficients, String hookOut, int widthOut) {
+        /** Whether what it writes are not the rows that it reads. */
+        boolean transcodes() {
+            return !hook.equals(hookOut) || width != widthOut;
+        }
+    }
 
     /**
      * On what, and how much of it.
@@ -53,6 +64,7 @@ public record EvalReport(
 
     public EvalReport {
         baselines = new LinkedHashMap<>(baselines);
+        parts = new LinkedHashMap<>(parts);
     }
 
     /** A figure of the SAE; NaN where it was not measured. */
@@ -74,6 +86,10 @@ public record EvalReport(
         put(node.putObject("held_out"), heldOut);
         ObjectNode all = node.putObject("baselines");
         baselines.forEach((name, figures) -> put(all.putObject(name), figures));
+        if (!parts.isEmpty()) {
+            ObjectNode each = node.putObject("parts");
+            parts.forEach((hook, figures) -> put(each.putObject(hook), figures));
+        }
         node.set("histograms", Json.MAPPER.valueToTree(histograms));
         node.set("provenance", Json.MAPPER.valueToTree(provenance));
         return node;
@@ -91,8 +107,11 @@ public record EvalReport(
     /** Reads what {@link #write} wrote. */
     public static EvalReport read(Path file) {
         JsonNode node = Json.tree(file);
-        Map<String, Scores> baselines = new LinkedHashMap<>();
-        node.path("baselines").properties().forEach(e -> baselines.put(e.getKey(), figures(e.getValue())));
+        if (node.path("sae") instanceof ObjectNode sae && !sae.has("hookOut")) {
+            // As Loupe 0.1.0 wrote it, which evaluated autoencoders only.
+            sae.put("hookOut", sae.path("hook").asString(""));
+            sae.put("widthOut", sae.path("width").asInt(0));
+        }
         try {
             return new EvalReport(
                     Json.MAPPER.treeToValue(node.required("provenance"), Provenance.class),
@@ -100,11 +119,18 @@ public record EvalReport(
                     Json.MAPPER.treeToValue(node.required("window"), Window.class),
                     figures(node),
                     figures(node.path("held_out")),
-                    baselines,
+                    figuresByName(node.path("baselines")),
+                    figuresByName(node.path("parts")),
                     Json.MAPPER.treeToValue(node.required("histograms"), Histograms.class));
         } catch (JacksonException e) {
             throw new BadInput(file + ": is not the report of an evaluation", e);
         }
+    }
+
+    private static Map<String, Scores> figuresByName(JsonNode node) {
+        Map<String, Scores> all = new LinkedHashMap<>();
+        node.properties().forEach(e -> all.put(e.getKey(), figures(e.getValue())));
+        return all;
     }
 
     private static Scores figures(JsonNode node) {

@@ -1,9 +1,11 @@
 package org.loupe.eval;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.Finite;
 import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
+import org.loupe.io.Provenance;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
@@ -58,69 +60,99 @@ public final class Evaluation {
     }
 
     /**
-     * Evaluates. The same rows serve every figure: the SAE's, PCA's and the random dictionary's. The result does not depend on
-     * the number of threads.
+     * Evaluates. The same rows serve every figure: the SAE's and its baselines'. The result does not depend on the number of
+     * threads. An autoencoder reads the inputs alone where the rows are pairs; a transcoder needs pairs, and ŷ is measured
+     * against their targets.
      *
      * @param rows activations in the units that the SAE was made for
      * @throws BadInput when the rows are of another width, hook point or model than the SAE's, when one is not finite, when all
-     *     are equal, or when the SAE is a transcoder
+     *     are equal, or when the SAE is a transcoder and the rows are no pairs
      */
     public static RowEvaluation rows(
             SaeFolder.Loaded loaded, RowSource rows, Options options, Workers workers, Progress progress) {
         Sae sae = loaded.sae();
-        requireFit(loaded, rows, options);
-        Pass pass = new Pass(rows, options, progress);
-        RowMetrics reconstruction = new RowMetrics(sae.dIn());
+        boolean transcoder = !loaded.info().hookIn().equals(loaded.info().hookOut()) || sae.dIn() != sae.dOut();
+        requireFit(loaded, rows, transcoder, options);
+        RowSource source = transcoder ? rows : rows.inputs();
+        Pass pass = new Pass(source, options, progress);
+        RowMetrics reconstruction = new RowMetrics(sae.dOut());
         LatentMetrics usage = new LatentMetrics(sae.latents());
-        Covariance covariance = new Covariance(sae.dIn());
+        Covariance covariance = new Covariance(source.width());
+        PartMetrics parts = transcoder ? PartMetrics.NONE : PartMetrics.of(source);
         Truth truth = options.truth();
         TruthMetrics known = truth == null ? null : new TruthMetrics(truth, sae);
-        pass.run("rows", sae, workers, (first, x, out, latents) -> {
-            reconstruction.add(x, out, workers);
+        pass.run("rows", sae, workers, (first, row, y, out, latents) -> {
+            reconstruction.add(y, out, workers);
+            parts.add(y, out, workers);
             usage.add(latents);
             if (known != null) {
                 known.add(first, latents);
             }
-            covariance.add(x, workers);
+            covariance.add(row, workers);
         });
         Scores used = usage.scores();
         int k = Baselines.coefficients(sae, used.value(Metric.L0));
-        PrincipalComponents pca = PrincipalComponents.fit(covariance, k);
+        Baselines baselines = transcoder
+                ? ofTranscoder(covariance, reconstruction, sae.dIn(), k)
+                : ofAutoencoder(pass, sae, covariance, reconstruction, k, workers);
         TruthMetrics.Result found = known == null ? TruthMetrics.Result.NONE : known.result(workers);
         Scores scores = reconstruction
                 .scores()
                 .with(used)
                 .with(coherence(sae.decoder(), workers))
                 .with(found.scores())
-                .with(Metric.PCA_COMPONENTS, pca.componentsFor(reconstruction.fvu()));
-
-        Sae random = RandomDictionary.draw(sae.latents(), k, reconstruction.mean(), RANDOM_SEED, pass.first(), workers);
-        RowMetrics randomRows = new RowMetrics(sae.dIn());
-        LatentMetrics randomUsage = new LatentMetrics(sae.latents());
-        pass.run("random dictionary", random, workers, (first, x, out, latents) -> {
-            randomRows.add(x, out, workers);
-            randomUsage.add(latents);
-        });
-        Baselines baselines =
-                Baselines.of(pca, random, reconstruction, randomRows.scores().with(randomUsage.scores()), k);
+                .with(Metric.PCA_COMPONENTS, baselines.pca().componentsFor(reconstruction.fvu()));
         EvalReport report = new EvalReport(
                 loaded.info().provenance(),
-                new EvalReport.Subject(describe(sae), loaded.info().hookIn(), sae.dIn(), sae.latents(), k),
+                new EvalReport.Subject(
+                        describe(sae),
+                        loaded.info().hookIn(),
+                        sae.dIn(),
+                        sae.latents(),
+                        k,
+                        loaded.info().hookOut(),
+                        sae.dOut()),
                 new EvalReport.Window(rows.name(), reconstruction.rows(), rows.rows(), 0, 0, 0),
                 scores,
                 Scores.NONE,
                 baselines.scores(),
+                parts.scores(),
                 new EvalReport.Histograms(usage.density(), usage.activations()));
         return new RowEvaluation(report, baselines, found.features());
     }
 
-    private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, Options options) {
+    private static Baselines ofAutoencoder(
+            Pass pass, Sae sae, Covariance covariance, RowMetrics reconstruction, int k, Workers workers) {
+        PrincipalComponents pca = PrincipalComponents.fit(covariance, k);
+        Sae random = RandomDictionary.draw(sae.latents(), k, reconstruction.mean(), RANDOM_SEED, pass.first(), workers);
+        RowMetrics randomRows = new RowMetrics(sae.dIn());
+        LatentMetrics randomUsage = new LatentMetrics(sae.latents());
+        pass.run("random dictionary", random, workers, (first, row, y, out, latents) -> {
+            randomRows.add(y, out, workers);
+            randomUsage.add(latents);
+        });
+        return Baselines.of(pca, random, reconstruction, randomRows.scores().with(randomUsage.scores()), k);
+    }
+
+    /** @param covariance of rows [x | y] */
+    private static Baselines ofTranscoder(Covariance covariance, RowMetrics reconstruction, int dIn, int k) {
+        double[] mean = covariance.mean();
+        double[][] matrix = covariance.matrix();
+        double[][] ofTargets = Arrays.stream(matrix, dIn, mean.length)
+                .map(row -> Arrays.copyOfRange(row, dIn, mean.length))
+                .toArray(double[][]::new);
+        PrincipalComponents pca = PrincipalComponents.fit(Arrays.copyOfRange(mean, dIn, mean.length), ofTargets, k);
+        return Baselines.of(pca, LinearMap.fit(mean, matrix, dIn), reconstruction, k);
+    }
+
+    private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, boolean transcoder, Options options) {
         Sae sae = loaded.sae();
-        if (!loaded.info().hookIn().equals(loaded.info().hookOut()) || sae.dIn() != sae.dOut()) {
-            throw new BadInput("the SAE reads " + loaded.info().hookIn() + " and writes "
-                    + loaded.info().hookOut() + ": a transcoder needs rows of both, " + rows.name() + " has one");
+        Provenance provenance = loaded.info().provenance();
+        if (transcoder) {
+            rows.requirePairs(sae.dIn(), sae.dOut(), provenance, loaded.info().hookOut(), "the SAE");
+        } else {
+            rows.inputs().requireMatches(sae.dIn(), provenance, "the SAE");
         }
-        rows.requireMatches(sae.dIn(), loaded.info().provenance(), "the SAE");
         if (rows.rows() == 0) {
             throw new BadInput(rows.name() + ": no rows to evaluate");
         }
@@ -195,21 +227,28 @@ public final class Evaluation {
 
         @FunctionalInterface
         interface Sink {
-            /** @param first row of the source that x begins with */
-            void take(long first, Matrix x, Matrix reconstruction, Latents latents);
+            /**
+             * @param first row of the source that the block begins with
+             * @param row as the source gives it: x, of a transcoder [x | y]
+             * @param y what is to be written; of an autoencoder x
+             */
+            void take(long first, Matrix row, Matrix y, Matrix reconstruction, Latents latents);
         }
 
         void run(String stage, Sae sae, Workers workers, Sink sink) {
             Encoder encoder = new Encoder(sae, workers);
             Matrix buffer = Matrix.zeros(batch, source.width());
-            Matrix out = Matrix.zeros(batch, source.width());
+            Matrix out = Matrix.zeros(batch, sae.dOut());
             long done = 0;
             for (long i = 0; i < chosen; i++) {
-                Matrix x = read(i, buffer);
+                Matrix row = read(i, buffer);
+                boolean pairs = source.targetWidth() > 0;
+                Matrix x = pairs ? row.columns(0, sae.dIn()) : row;
+                Matrix y = pairs ? row.columns(sae.dIn(), sae.dOut()) : row;
                 Latents latents = encoder.encode(x);
                 Decoder.decode(sae, latents, out, workers);
-                sink.take(first(i), x, out.head(x.rows()), latents);
-                done += x.rows();
+                sink.take(first(i), row, y, out.head(row.rows()), latents);
+                done += row.rows();
                 progress.at(stage, done, total);
             }
         }

@@ -14,9 +14,13 @@ import org.loupe.tensor.Matrix;
 public record PrincipalComponents(double[] mean, double[][] components, double[] variances) implements Reconstruction {
     /** Fits k components, or d if that is fewer. */
     public static PrincipalComponents fit(Covariance covariance, int k) {
-        double[][] matrix = covariance.matrix();
-        SymmetricEigen eigen = SymmetricEigen.of(matrix, Math.min(k, matrix.length));
-        return new PrincipalComponents(covariance.mean(), eigen.vectors(), eigen.values());
+        return fit(covariance.mean(), covariance.matrix(), k);
+    }
+
+    /** Fits k components to rows of this mean and covariance, or d if that is fewer. */
+    static PrincipalComponents fit(double[] mean, double[][] covariance, int k) {
+        SymmetricEigen eigen = SymmetricEigen.of(covariance, Math.min(k, covariance.length));
+        return new PrincipalComponents(mean, eigen.vectors(), eigen.values());
     }
 
     /** FVU of the best k components on the rows they were fitted to: the share of variance in the other directions. */

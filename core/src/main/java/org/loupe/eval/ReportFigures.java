@@ -45,6 +45,7 @@ final class ReportFigures {
         bar(bars, "SAE, held-out", report.heldOut(), "held");
         bar(bars, "PCA, " + k, baseline(Baselines.PCA), "pca");
         bar(bars, "random", baseline(Baselines.RANDOM), "random");
+        bar(bars, "linear", baseline(Baselines.LINEAR), "random");
         bar(bars, "mean", baseline(Baselines.MEAN), "mean");
         String message = say("The SAE leaves %.0f %% of the variance", 100 * report.value(Metric.FVU));
         if (baseline(Baselines.PCA).has(Metric.FVU)) {
@@ -78,6 +79,7 @@ final class ReportFigures {
                 baseline(Baselines.PCA).value(Metric.CE_SPLICED),
                 "pca");
         step(steps, "random", baseline(Baselines.RANDOM).value(Metric.CE_SPLICED), "random");
+        step(steps, "linear", baseline(Baselines.LINEAR).value(Metric.CE_SPLICED), "random");
         step(steps, "mean", report.value(Metric.CE_MEAN), "mean");
         step(steps, "zero", report.value(Metric.CE_ZERO), "zero");
         return new Figure(

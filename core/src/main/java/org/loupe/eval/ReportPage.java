@@ -86,9 +86,12 @@ public final class ReportPage {
 
     private void header() {
         Provenance from = report.provenance();
-        String where =
-                report.sae().hook().isEmpty() ? from.model() : report.sae().hook() + " of " + from.model();
-        out.append("<p class=\"kicker\">Sparse autoencoder · evaluation</p>\n<h1>")
+        EvalReport.Subject sae = report.sae();
+        String hooks = sae.hook().equals(sae.hookOut()) ? sae.hook() : sae.hook() + " → " + sae.hookOut();
+        String where = hooks.isEmpty() ? from.model() : hooks + " of " + from.model();
+        out.append("<p class=\"kicker\">")
+                .append(sae.transcodes() ? "Transcoder" : "Sparse autoencoder")
+                .append(" · evaluation</p>\n<h1>")
                 .append(Svg.escape(headline()))
                 .append("</h1>\n");
         out.append("<p class=\"sub\">").append(Svg.escape(where)).append("<br>");

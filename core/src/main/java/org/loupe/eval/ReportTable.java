@@ -18,13 +18,15 @@ final class ReportTable {
         if (!report.heldOut().values().isEmpty()) {
             columns.add(new Column("held-out", report.heldOut()));
         }
+        report.parts().forEach((hook, figures) -> columns.add(new Column(hook, figures)));
         report.baselines().forEach((name, figures) -> columns.add(new Column(title(name, report), figures)));
         return columns;
     }
 
     private static String title(String baseline, EvalReport report) {
         return switch (baseline) {
-            case Baselines.PCA -> "PCA " + report.sae().coefficients();
+            case Baselines.PCA ->
+                "PCA " + report.sae().coefficients() + (report.sae().transcodes() ? " of y" : "");
             case Baselines.RANDOM -> "random";
             default -> baseline;
         };
@@ -41,10 +43,15 @@ final class ReportTable {
                 sae.activation(),
                 sae.latents(),
                 sae.width(),
-                sae.hook().isEmpty() ? "" : ", " + sae.hook(),
+                where(sae),
                 report.provenance().model().isEmpty()
                         ? ""
                         : " of " + report.provenance().model()));
+        if (sae.transcodes()) {
+            lines.add(
+                    "a transcoder: below, x̂ is its ŷ and x the y that it is to write; linear is the best linear map from"
+                            + " its input to y, PCA sees y itself");
+        }
         lines.add(String.format(
                 Locale.ROOT,
                 "%s, %,d of %,d rows (the window for dead latents)",
@@ -62,6 +69,15 @@ final class ReportTable {
             lines.add("no model: cross-entropy and KL are not measured");
         }
         return lines;
+    }
+
+    /** The hook points and, of a transcoder, the width of what it writes. */
+    private static String where(EvalReport.Subject sae) {
+        String in = sae.hook().isEmpty() ? "" : ", " + sae.hook();
+        if (!sae.transcodes()) {
+            return in;
+        }
+        return in + " → width " + sae.widthOut() + (sae.hookOut().isEmpty() ? "" : ", " + sae.hookOut());
     }
 
     static String of(EvalReport report) {

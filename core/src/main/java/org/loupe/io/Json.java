@@ -39,6 +39,15 @@ public final class Json {
         }
     }
 
+    /** Reads a tree that stood in a file, or was made from one, into a record. */
+    public static <T> T convert(Path file, JsonNode tree, Class<T> type) {
+        try {
+            return MAPPER.treeToValue(tree, type);
+        } catch (JacksonException e) {
+            throw new BadInput(file + ": " + describe(e), e);
+        }
+    }
+
     /** Writes a value, aside first. */
     public static void write(Path file, Object value) {
         AtomicFiles.writeString(file, MAPPER.writeValueAsString(value) + "\n");

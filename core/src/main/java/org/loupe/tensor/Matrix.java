@@ -1,5 +1,6 @@
 package org.loupe.tensor;
 
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -43,6 +44,36 @@ public record Matrix(int rows, int cols, float[] data) {
     /** A view of the first rows over the same array. */
     public Matrix head(int count) {
         return new Matrix(count, cols, data);
+    }
+
+    /** Matrices of as many rows side by side: row r is their rows r, one after the other. */
+    public static Matrix beside(List<Matrix> parts) {
+        Matrix out = zeros(
+                parts.getFirst().rows(), parts.stream().mapToInt(Matrix::cols).sum());
+        int column = 0;
+        for (Matrix part : parts) {
+            part.copyColumns(0, part.cols(), out, 0, column);
+            column += part.cols();
+        }
+        return out;
+    }
+
+    /** Columns [from, from + count) of every row as a matrix of their own. */
+    public Matrix columns(int from, int count) {
+        Matrix out = zeros(rows, count);
+        copyColumns(from, count, out, 0, 0);
+        return out;
+    }
+
+    /** Copies columns [from, from + count) of every row to rows {@code at} on of {@code out}, from {@code column} on. */
+    public void copyColumns(int from, int count, Matrix out, int at, int column) {
+        if (from < 0 || count < 0 || from + count > cols || column < 0 || column + count > out.cols) {
+            throw new IllegalArgumentException("columns [" + from + ", " + (from + count) + ") of " + cols
+                    + " do not fit in " + out.cols + " columns from " + column + " on");
+        }
+        for (int r = 0; r < rows; r++) {
+            System.arraycopy(data, offset(r) + from, out.data, out.offset(at + r) + column, count);
+        }
     }
 
     /** Throws unless the matrix has this many columns; the message names both widths. */

@@ -21,6 +21,7 @@ import org.loupe.tensor.Workers;
 final class SharedReading implements AutoCloseable {
     private final Key key;
     private final ShuffledRows order;
+    private final int targetWidth;
     private final Workers workers;
     private final Consumer<TrainEvent> listener;
     private final Map<TrainConfig.Input, DataStatistics> statistics = new HashMap<>();
@@ -48,6 +49,7 @@ final class SharedReading implements AutoCloseable {
     SharedReading(Key key, RowSource rows, Consumer<TrainEvent> listener) {
         this.key = key;
         this.order = new ShuffledRows(rows, key.batch(), key.seed(), key.buffer(), key.shuffle());
+        this.targetWidth = rows.targetWidth();
         this.workers = new Workers(key.threads());
         this.listener = listener;
     }
@@ -57,7 +59,7 @@ final class SharedReading implements AutoCloseable {
         training.add(new Training(
                 job,
                 record,
-                input -> statistics.computeIfAbsent(input, i -> DataStatistics.of(sample(i.sample()), 0, i)),
+                input -> statistics.computeIfAbsent(input, i -> DataStatistics.of(sample(i.sample()), targetWidth, i)),
                 workers,
                 listener));
     }

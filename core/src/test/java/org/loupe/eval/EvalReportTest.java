@@ -49,11 +49,13 @@ class EvalReportTest {
         baselines.put(Baselines.MEAN, fvu(1));
         return new EvalReport(
                 Provenance.here("toy", "", "made up", "blocks.0.hook_resid_post", 1),
-                new EvalReport.Subject("TopK, k = 32", "blocks.0.hook_resid_post", 576, 4096, 32),
+                new EvalReport.Subject(
+                        "TopK, k = 32", "blocks.0.hook_resid_post", 576, 4096, 32, "blocks.0.hook_resid_post", 576),
                 new EvalReport.Window("the/store", 1000, 200_000, 700, 10, 800),
                 scores,
                 fvu(0.2),
                 baselines,
+                Map.of(),
                 new EvalReport.Histograms(
                         new Histogram("frequency", -3, 0.1, new long[] {1, 2}),
                         new Histogram("activation", 0, 0.1, new long[] {3})));
@@ -78,6 +80,7 @@ class EvalReportTest {
                 report.window(),
                 fvu(0.25),
                 Scores.NONE,
+                Map.of(),
                 Map.of(),
                 report.histograms());
         assertFalse(rowsOnly.toJson().has("ce_clean"));

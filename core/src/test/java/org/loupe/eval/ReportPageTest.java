@@ -98,7 +98,14 @@ class ReportPageTest {
         EvalReport full = EvalReportTest.full();
         Scores rows = new Scores(Map.of(Metric.FVU, 0.25, Metric.EXPLAINED_VARIANCE, 0.75, Metric.L0, 32.0));
         String page = page(new EvalReport(
-                full.provenance(), full.sae(), full.window(), rows, Scores.NONE, full.baselines(), full.histograms()));
+                full.provenance(),
+                full.sae(),
+                full.window(),
+                rows,
+                Scores.NONE,
+                full.baselines(),
+                Map.of(),
+                full.histograms()));
         assertTrue(page.contains("32 of 4,096 latents a row explain 75.0\u00a0% of the variance"), page);
         assertFalse(page.contains("cross-entropy") || page.contains("<h2>Training"));
     }
@@ -114,6 +121,7 @@ class ReportPageTest {
                 full.scores(),
                 full.heldOut(),
                 full.baselines(),
+                Map.of(),
                 full.histograms()));
         assertFalse(page.contains("<b>\"model\"") || page.contains("<script>"));
         assertTrue(page.contains("&lt;b&gt;&quot;model&quot; &amp; co"));

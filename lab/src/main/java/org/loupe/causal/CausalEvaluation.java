@@ -1,5 +1,7 @@
 package org.loupe.causal;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +24,7 @@ import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
+import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /** Completes an evaluation on rows with what the SAE, its baselines and both ablations do to the model. */
@@ -32,40 +35,45 @@ public final class CausalEvaluation {
     private CausalEvaluation() {}
 
     /**
-     * Evaluates through the model.
+     * Evaluates through the model. A transcoder reads the clean rows at its input's hook point and replaces those at its
+     * output's, which the same run reaches later; a crosscoder replaces the rows at all its hook points.
      *
-     * @param rows the evaluation on rows: its report is extended, its baselines are spliced too
+     * @param evaluated the evaluation on rows: its report is extended, its baselines are spliced too
      * @param batches held-out text, see {@link HeldOutText}
-     * @param normLimit the store's: rows with a larger norm keep their true values
-     * @throws BadInput when the SAE was made for another model, hook point or width than the model has
+     * @param normLimits the store's by hook point: rows with a larger norm keep their true values; hook points that it does not
+     *     name have no limit
+     * @throws BadInput when the SAE was made for another model, hook point or width than the model has, or is a transcoder that
+     *     writes before it reads
      */
     public static EvalReport run(
-            RowEvaluation rows,
+            RowEvaluation evaluated,
             SaeFolder.Loaded loaded,
             LanguageModel model,
             List<TokenBatch> batches,
-            double normLimit,
+            Map<String, Double> normLimits,
             Workers workers,
             Progress progress) {
-        HookPoint hook = requireFit(loaded, model);
+        SplicePoints points = points(loaded, model, normLimits);
         Sae sae = loaded.sae();
         Encoder encoder = new Encoder(sae, workers);
-        RowMetrics heldOut = new RowMetrics(sae.dIn());
+        RowMetrics heldOut = new RowMetrics(sae.dOut());
         LatentMetrics usage = new LatentMetrics(sae.latents());
         Map<String, Reconstruction> replacements = new LinkedHashMap<>();
-        replacements.put(SPLICED, (x, out) -> {
+        replacements.put(SPLICED, (rows, out) -> {
+            boolean pairs = points.firstReplaced() > 0;
+            Matrix x = pairs ? rows.columns(0, sae.dIn()) : rows;
             Latents latents = encoder.encode(x);
             Decoder.decode(sae, latents, out, workers);
-            heldOut.add(x, out, workers);
+            heldOut.add(pairs ? rows.columns(sae.dIn(), sae.dOut()) : rows, out, workers);
             usage.add(latents);
         });
-        replacements.put(ZERO, Reconstruction.constant(new float[sae.dIn()]));
-        replacements.putAll(rows.baselines().reconstructions(workers));
-        SpliceResult result = new SpliceEval(model, hook, normLimit).run(batches, replacements, progress);
-        return extend(rows.report(), result, heldOut, usage);
+        replacements.put(ZERO, Reconstruction.constant(new float[sae.dOut()]));
+        replacements.putAll(evaluated.baselines().reconstructions(workers));
+        SpliceResult result = new SpliceEval(model, points).run(batches, replacements, progress);
+        return extend(evaluated.report(), result, heldOut, usage);
     }
 
-    private static HookPoint requireFit(SaeFolder.Loaded loaded, LanguageModel model) {
+    private static SplicePoints points(SaeFolder.Loaded loaded, LanguageModel model, Map<String, Double> normLimits) {
         SaeInfo info = loaded.info();
         String made = info.provenance().modelSha256();
         if (!made.isEmpty() && !made.equals(model.info().sha256())) {
@@ -77,12 +85,34 @@ public final class CausalEvaluation {
         if (info.hookIn().isEmpty()) {
             throw new BadInput("the SAE does not say which hook point its rows are of: it cannot be spliced in");
         }
-        HookPoint hook = HookPoint.parse(info.hookIn());
-        if (model.width(hook) != loaded.sae().dIn()) {
-            throw new BadInput("the SAE reads rows of " + loaded.sae().dIn() + ", but " + hook + " of "
-                    + model.info().name() + " is " + model.width(hook) + " wide");
+        List<HookPoint> in = HookPoint.parseAll(info.hookIn());
+        requireWidth(in, model, loaded.sae().dIn(), "reads");
+        List<HookPoint> hooks = new ArrayList<>(in);
+        if (!info.hookOut().equals(info.hookIn())) {
+            List<HookPoint> out = HookPoint.parseAll(info.hookOut());
+            requireWidth(out, model, loaded.sae().dOut(), "writes");
+            HookPoint last = Collections.max(in);
+            HookPoint first = Collections.min(out);
+            if (last.compareTo(first) >= 0) {
+                throw new BadInput("the SAE reads " + last + " and writes " + first
+                        + ", which a forward pass reaches before: it cannot be spliced in");
+            }
+            hooks.addAll(out);
+        } else {
+            requireWidth(in, model, loaded.sae().dOut(), "writes");
         }
-        return hook;
+        List<Double> limits = hooks.stream()
+                .map(hook -> normLimits.getOrDefault(hook.toString(), 0.0))
+                .toList();
+        return new SplicePoints(hooks, hooks.size() > in.size() ? in.size() : 0, limits);
+    }
+
+    private static void requireWidth(List<HookPoint> hooks, LanguageModel model, int width, String does) {
+        int wide = hooks.stream().mapToInt(model::width).sum();
+        if (wide != width) {
+            throw new BadInput("the SAE " + does + " rows of " + width + ", but " + HookPoint.join(hooks) + " of "
+                    + model.info().name() + " is " + wide + " wide");
+        }
     }
 
     private static EvalReport extend(EvalReport report, SpliceResult result, RowMetrics heldOut, LatentMetrics usage) {
@@ -111,6 +141,7 @@ public final class CausalEvaluation {
                 report.scores().with(effects),
                 unseen,
                 baselines,
+                report.parts(),
                 report.histograms());
     }
 

@@ -1,5 +1,6 @@
 package org.loupe.causal;
 
+import java.util.List;
 import java.util.stream.IntStream;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
@@ -13,16 +14,21 @@ final class Positions {
 
     /**
      * Rows that a harvest would have kept: tokens of documents, not the model's first position, and with a norm within the
-     * limit. All others are attention sinks or padding and keep their true rows.
+     * limit at every hook point. All others are attention sinks or padding and keep their true rows.
      *
-     * @param x the true rows [sequences · length × width]
-     * @param normLimit largest norm; 0 for no limit
+     * @param parts the true rows at each hook point, [sequences · length × width]
+     * @param normLimits largest norm at each; 0 for no limit
      */
-    static int[] replaced(TokenBatch batch, Matrix x, double normLimit) {
+    static int[] replaced(TokenBatch batch, List<Matrix> parts, List<Double> normLimits) {
         int[] positions = batch.positions();
         return IntStream.range(0, batch.size())
-                .filter(i -> document(batch, i) > 0 && positions[i] > 0 && (normLimit == 0 || norm(x, i) <= normLimit))
+                .filter(i -> document(batch, i) > 0 && positions[i] > 0 && isWithin(parts, i, normLimits))
                 .toArray();
+    }
+
+    private static boolean isWithin(List<Matrix> parts, int row, List<Double> normLimits) {
+        return IntStream.range(0, parts.size())
+                .allMatch(p -> normLimits.get(p) == 0 || norm(parts.get(p), row) <= normLimits.get(p));
     }
 
     /** Places whose next token is of the same document; what they predict is {@code ids[i + 1]}. */

@@ -1,15 +1,18 @@
 package org.loupe.causal;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
-import org.jspecify.annotations.Nullable;
 import org.loupe.eval.Evaluation.Progress;
 import org.loupe.eval.Reconstruction;
 import org.loupe.io.BadInput;
+import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
@@ -17,24 +20,17 @@ import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
 
 /**
- * Replaces the rows at a hook point by what stands in for them, runs the rest of the model, and measures how its next-token
- * predictions change. Attention sinks keep their true rows, see {@link Positions}. At a hook point of the residual stream the
- * model up to there runs once for all replacements.
+ * Replaces the rows at one or several hook points by what stands in for them, runs the rest of the model, and measures how its
+ * next-token predictions change. Attention sinks keep their true rows, see {@link Positions}. Up to the last residual stream before
+ * the first hook point that is replaced, the model runs once for all replacements.
  */
 public final class SpliceEval {
     private final LanguageModel model;
-    private final HookPoint hook;
-    private final double normLimit;
+    private final SplicePoints points;
 
-    /**
-     * Splices at a hook point.
-     *
-     * @param normLimit rows with a larger norm keep their true values; 0 for no limit
-     */
-    public SpliceEval(LanguageModel model, HookPoint hook, double normLimit) {
+    public SpliceEval(LanguageModel model, SplicePoints points) {
         this.model = model;
-        this.hook = hook;
-        this.normLimit = normLimit;
+        this.points = points;
     }
 
     /**
@@ -52,11 +48,14 @@ public final class SpliceEval {
         long total = batches.stream().mapToLong(TokenBatch::size).sum();
         long done = 0;
         for (TokenBatch batch : batches) {
-            Matrix x = model.activations(batch, hook);
-            int[] rows = Positions.replaced(batch, x, normLimit);
+            List<HookPoint> hooks = new ArrayList<>(points.hooks());
+            hooks.add(points.start());
+            List<Matrix> seen = model.activations(batch, hooks);
+            List<Matrix> x = seen.subList(0, seen.size() - 1);
+            int[] rows = Positions.replaced(batch, x, points.normLimits());
             int[] at = Positions.predicting(batch);
             if (at.length > 0) {
-                compare(batch, x, rows, at, replacements, clean, sums);
+                compare(batch, x, seen.getLast(), rows, at, replacements, clean, sums);
                 replaced += rows.length;
             }
             done += batch.size();
@@ -72,7 +71,8 @@ public final class SpliceEval {
 
     private void compare(
             TokenBatch batch,
-            Matrix x,
+            List<Matrix> x,
+            Matrix stream,
             int[] rows,
             int[] at,
             Map<String, Reconstruction> replacements,
@@ -80,15 +80,18 @@ public final class SpliceEval {
             Map<String, SpliceSums> sums) {
         int[] targets = Arrays.stream(at).map(i -> batch.ids()[i + 1]).toArray();
         int[] sequence = Arrays.stream(at).map(i -> i / batch.length()).toArray();
-        Matrix kept = gather(x, rows);
+        Matrix kept = gather(Matrix.beside(x), rows);
+        List<Matrix> replaced = x.subList(points.firstReplaced(), x.size());
+        int width = replaced.stream().mapToInt(Matrix::cols).sum();
         try (PointerScope _ = new PointerScope()) {
-            Tensor clean = Tensors.escaping(() -> logits(batch, x, at, null).log_softmax(1));
+            Tensor clean =
+                    Tensors.escaping(() -> logits(batch, stream, List.of(), at).log_softmax(1));
             cleanSums.add(NextTokens.compare(clean, clean, targets), sequence);
             replacements.forEach((name, replacement) -> {
-                Matrix out = Matrix.zeros(kept.rows(), kept.cols());
+                Matrix out = Matrix.zeros(kept.rows(), width);
                 replacement.apply(kept, out);
                 try (PointerScope _ = new PointerScope()) {
-                    Tensor other = logits(batch, x, at, scatter(x, rows, out));
+                    Tensor other = logits(batch, stream, scatter(replaced, rows, out), at);
                     SpliceSums sum = sums.get(name);
                     if (sum != null) {
                         sum.add(NextTokens.compare(clean, other, targets), sequence);
@@ -98,20 +101,33 @@ public final class SpliceEval {
         }
     }
 
-    /** Logits [at.length, vocabulary] of a run with other rows at the hook point, or of the model as it is. */
-    private Tensor logits(TokenBatch batch, Matrix x, int[] at, @Nullable Matrix spliced) {
+    /**
+     * Logits [at.length, vocabulary] of a run with other rows, or of the model as it is.
+     *
+     * @param stream the residual stream of the clean model where the run starts
+     * @param spliced rows for each hook point that is replaced; none for the model as it is
+     */
+    private Tensor logits(TokenBatch batch, Matrix stream, List<Matrix> spliced, int[] at) {
         return Tensors.escaping(() -> {
-            Matrix rows = spliced == null ? x : spliced;
-            Tensor given = Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
-            Tensor all;
-            if (hook.site().isResidual()) {
-                all = model.logitsFrom(hook, given, batch, Map.of());
-            } else {
-                all = model.logits(batch, spliced == null ? Map.of() : Map.of(hook, (_, _) -> given));
+            Map<HookPoint, Tensor> given = new HashMap<>();
+            given.put(points.start(), tensor(stream, batch));
+            Map<HookPoint, Hook> hooks = new HashMap<>();
+            for (int p = 0; p < spliced.size(); p++) {
+                HookPoint point = points.replaced().get(p);
+                Tensor rows = tensor(spliced.get(p), batch);
+                given.put(point, rows);
+                hooks.put(point, (_, _) -> rows);
             }
+            // A hook at the start itself is not called: the run starts with what it would give.
+            Tensor start = Objects.requireNonNull(given.get(points.start()));
+            Tensor all = model.logitsFrom(points.start(), start, batch, hooks);
             Tensor index = Tensors.tensor(at, at.length);
             return all.reshape(batch.size(), all.size(2)).index_select(0, index);
         });
+    }
+
+    private static Tensor tensor(Matrix rows, TokenBatch batch) {
+        return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
     }
 
     private static Matrix gather(Matrix x, int[] rows) {
@@ -122,12 +138,23 @@ public final class SpliceEval {
         return out;
     }
 
-    /** x with some rows replaced; x itself is not modified. */
-    private static Matrix scatter(Matrix x, int[] rows, Matrix replacement) {
-        Matrix out = new Matrix(x.rows(), x.cols(), x.data().clone());
-        for (int i = 0; i < rows.length; i++) {
-            System.arraycopy(replacement.data(), replacement.offset(i), out.data(), out.offset(rows[i]), x.cols());
+    /** The parts with some rows replaced by columns of the replacement, part by part; the parts themselves are not modified. */
+    private static List<Matrix> scatter(List<Matrix> parts, int[] rows, Matrix replacement) {
+        List<Matrix> all = new ArrayList<>();
+        int column = 0;
+        for (Matrix part : parts) {
+            Matrix out = new Matrix(part.rows(), part.cols(), part.data().clone());
+            for (int i = 0; i < rows.length; i++) {
+                System.arraycopy(
+                        replacement.data(),
+                        replacement.offset(i) + column,
+                        out.data(),
+                        out.offset(rows[i]),
+                        part.cols());
+            }
+            all.add(out);
+            column += part.cols();
         }
-        return out;
+        return all;
     }
 }

@@ -4,10 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
@@ -15,12 +17,13 @@ import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
 import org.loupe.io.FolderLock;
 import org.loupe.io.Provenance;
+import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tokenizer;
 import org.loupe.text.Corpus;
 
 /**
- * Runs documents through a language model and stores the rows at a hook point as an {@link ActivationStore}.
+ * Runs documents through a language model and stores the rows at one or several hook points as an {@link ActivationStore}.
  *
  * <p>Documents are packed by a {@link TokenPlan}; each shard is a range of its rows. Shards are written whole, one after the
  * other, and noted in {@code progress.json}: a run that was interrupted at any moment goes on after the last whole shard, and
@@ -30,7 +33,7 @@ public final class Harvest {
     /** Reason of dropping: the model's first position, an attention sink shared by all documents of a row. */
     public static final String FIRST_POSITION = "first position";
 
-    /** Reason of dropping: a norm above 3 × the median. */
+    /** Reason of dropping: a norm above 3 × the median, at any of the hook points. */
     public static final String NORM = "norm above 3 x the median";
 
     private static final String SEPARATOR = "<|endoftext|>";
@@ -67,15 +70,16 @@ public final class Harvest {
      */
     public static Result run(
             LanguageModel model, Corpus corpus, HarvestConfig config, Path folder, Consumer<HarvestEvent> listener) {
+        List<HookPoint> hooks = config.hooks().all();
         Subject subject = new Subject(
                 model.info().name(),
                 model.info().sha256(),
                 model.precision().name(),
-                model.width(config.hook()),
+                hooks.stream().map(model::width).toList(),
                 prefix(model.tokenizer()),
                 model.tokenizer()::encode,
                 model.tokenizer()::decode,
-                batch -> model.activations(batch, config.hook()));
+                batch -> model.activations(batch, hooks));
         return run(subject, corpus, config, folder, listener);
     }
 
@@ -134,10 +138,12 @@ public final class Harvest {
                     folder,
                     "the text '" + corpus.name() + "' has changed since this harvest began; start over with --fresh");
         }
-        ShardHarvester harvester = new ShardHarvester(subject, plan, config.batch());
-        double limit = before != null ? before.normLimit() : config.keepSinks() ? 0 : harvester.normLimit();
+        ShardHarvester harvester = new ShardHarvester(subject, plan, config);
+        List<Double> limits = before != null
+                ? before.normLimits()
+                : config.keepSinks() ? Collections.nCopies(subject.widths().size(), 0.0) : harvester.normLimits();
         List<StoreInfo.Shard> whole = before != null ? StoreWriter.wholeShards(folder, before.shards()) : List.of();
-        HarvestProgress progress = new HarvestProgress(configuration, limit, tokens, whole);
+        HarvestProgress progress = new HarvestProgress(configuration, limits, tokens, whole);
         progress.write(folder);
         StoreInfo info = describe(corpus, plan, progress.withShards(shards(plan, harvester, progress)));
         StoreWriter.finish(folder, info);
@@ -154,7 +160,7 @@ public final class Harvest {
         for (int number = shards.size(); number < count; number++) {
             int from = number * rowsPerShard;
             int to = Math.min(plan.rows(), from + rowsPerShard);
-            StoreWriter.Rows rows = harvester.harvest(from, to, progress.normLimit(), rate::ran);
+            StoreWriter.Rows rows = harvester.harvest(from, to, progress.normLimits(), rate::ran);
             shards.add(StoreWriter.writeShard(folder, number, config.dtype(), rows));
             progress.withShards(shards).write(folder);
         }
@@ -189,23 +195,35 @@ public final class Harvest {
         Map<String, Long> dropped = new TreeMap<>();
         dropped.put(FIRST_POSITION, first);
         dropped.put(NORM, plan.tokens(0, plan.rows()) - ofDocuments - rows);
+        List<StoreInfo.Part> parts = parts(progress.normLimits());
+        List<StoreInfo.Part> inputs = parts.subList(0, config.hooks().inputs().size());
         return new StoreInfo(
                 Provenance.here(
                         subject.name(),
                         subject.sha256(),
                         corpus.name(),
-                        config.hook().toString(),
+                        config.hooks().inputNames(),
                         config.seed()),
-                subject.width(),
+                inputs.stream().mapToInt(StoreInfo.Part::width).sum(),
                 config.dtype(),
                 rows,
                 Arrays.stream(plan.prefix()).boxed().toList(),
-                progress.normLimit(),
+                inputs.getFirst().normLimit(),
                 dropped,
                 progress.configuration(),
                 DocumentTable.FILE,
                 plan.corpusDocuments(),
-                progress.shards());
+                progress.shards(),
+                inputs,
+                config.hooks().target() == null ? null : parts.getLast());
+    }
+
+    private List<StoreInfo.Part> parts(List<Double> normLimits) {
+        List<HookPoint> hooks = config.hooks().all();
+        return IntStream.range(0, hooks.size())
+                .mapToObj(i -> new StoreInfo.Part(
+                        hooks.get(i).toString(), subject.widths().get(i), normLimits.get(i)))
+                .toList();
     }
 
     private Map<String, String> configuration(Corpus corpus) {
@@ -215,7 +233,10 @@ public final class Harvest {
         keys.put("precision", subject.precision());
         keys.put("text", corpus.name());
         keys.put("text_documents", String.valueOf(corpus.size()));
-        keys.put("hook", config.hook().toString());
+        keys.put("hook", config.hooks().inputNames());
+        if (config.hooks().target() != null) {
+            keys.put("out_hook", config.hooks().target().toString());
+        }
         keys.put("tokens", String.valueOf(config.tokens()));
         keys.put("prefix", Arrays.toString(subject.prefix()));
         keys.put("context", String.valueOf(config.context()));

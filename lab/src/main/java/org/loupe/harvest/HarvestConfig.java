@@ -7,7 +7,7 @@ import org.loupe.lm.HookPoint;
 /**
  * What to harvest.
  *
- * @param hook where in the model
+ * @param hooks where in the model
  * @param tokens document tokens to run; the last document is run whole, and a smaller corpus ends the run earlier
  * @param context tokens in a row, prefix included
  * @param batch rows in one forward pass
@@ -17,7 +17,14 @@ import org.loupe.lm.HookPoint;
  * @param seed order of the corpus
  */
 public record HarvestConfig(
-        HookPoint hook, long tokens, int context, int batch, Dtype dtype, int shardRows, boolean keepSinks, long seed) {
+        HarvestHooks hooks,
+        long tokens,
+        int context,
+        int batch,
+        Dtype dtype,
+        int shardRows,
+        boolean keepSinks,
+        long seed) {
     public HarvestConfig {
         require(tokens >= 1, "tokens", tokens, "at least 1");
         require(context >= 2, "context", context, "at least 2");
@@ -34,8 +41,21 @@ public record HarvestConfig(
         }
     }
 
+    /** What to harvest at one hook point. */
+    public HarvestConfig(
+            HookPoint hook,
+            long tokens,
+            int context,
+            int batch,
+            Dtype dtype,
+            int shardRows,
+            boolean keepSinks,
+            long seed) {
+        this(HarvestHooks.of(hook), tokens, context, batch, dtype, shardRows, keepSinks, seed);
+    }
+
     /** Rows of 128 tokens, 32 at a time, stored as bf16 in shards of about 32,768. */
-    public static HarvestConfig of(HookPoint hook, long tokens) {
-        return new HarvestConfig(hook, tokens, 128, 32, Dtype.BF16, 32_768, false, 0);
+    public static HarvestConfig of(HarvestHooks hooks, long tokens) {
+        return new HarvestConfig(hooks, tokens, 128, 32, Dtype.BF16, 32_768, false, 0);
     }
 }

@@ -18,16 +18,16 @@ import org.loupe.io.Json;
  * What {@code progress.json} says about an unfinished store; it goes when {@code store.json} comes.
  *
  * @param configuration see {@link StoreInfo#configuration}
- * @param normLimit see {@link StoreInfo#normLimit}
+ * @param normLimits {@link StoreInfo.Part#normLimit} of each hook point: the inputs, then the target where there is one
  * @param tokensSha256 {@link TokenPlan#sha256}
  * @param shards the shards that are whole
  */
 record HarvestProgress(
-        Map<String, String> configuration, double normLimit, String tokensSha256, List<StoreInfo.Shard> shards) {
+        Map<String, String> configuration, List<Double> normLimits, String tokensSha256, List<StoreInfo.Shard> shards) {
     static final String FILE = "progress.json";
 
     HarvestProgress withShards(List<StoreInfo.Shard> whole) {
-        return new HarvestProgress(configuration, normLimit, tokensSha256, List.copyOf(whole));
+        return new HarvestProgress(configuration, normLimits, tokensSha256, List.copyOf(whole));
     }
 
     static boolean exists(Path folder) {

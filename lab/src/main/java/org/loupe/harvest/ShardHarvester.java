@@ -1,6 +1,7 @@
 package org.loupe.harvest;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.Finite;
@@ -9,7 +10,7 @@ import org.loupe.io.BadInput;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
 
-/** Harvests ranges of a plan's rows. A range gives one shard, and nothing but plan, range and norm limit decides its bytes. */
+/** Harvests ranges of a plan's rows. A range gives one shard, and nothing but plan, range and norm limits decides its bytes. */
 final class ShardHarvester {
     /** Rows with a norm above this multiple of the median are attention sinks: on SmolLM2 theirs is 100 times the median. */
     static final double SINK = 3.0;
@@ -17,21 +18,27 @@ final class ShardHarvester {
     private final Subject subject;
     private final TokenPlan plan;
     private final int batch;
-    /** Rows of the first batch, which the norm limit needs before the first shard does. */
-    private @Nullable Matrix first;
+    private final int inputs;
+    /** Rows of the first batch, which the norm limits need before the first shard does. */
+    private @Nullable List<Matrix> first;
 
-    ShardHarvester(Subject subject, TokenPlan plan, int batch) {
+    ShardHarvester(Subject subject, TokenPlan plan, HarvestConfig config) {
         this.subject = subject;
         this.plan = plan;
-        this.batch = batch;
+        this.batch = config.batch();
+        this.inputs = config.hooks().inputs().size();
     }
 
-    /** {@value #SINK} × the median norm of the document tokens of the first batch. */
-    double normLimit() {
+    /** {@value #SINK} × the median norm of the document tokens of the first batch, for each hook point. */
+    List<Double> normLimits() {
         TokenBatch tokens = plan.batch(0, Math.min(batch, plan.rows()));
+        List<Matrix> parts = subject.forward().apply(tokens);
+        first = parts;
+        return parts.stream().map(rows -> normLimit(tokens, rows)).toList();
+    }
+
+    private static double normLimit(TokenBatch tokens, Matrix rows) {
         int[] positions = tokens.positions();
-        Matrix rows = subject.forward().apply(tokens);
-        first = rows;
         double[] norms = new double[tokens.size()];
         int count = 0;
         for (int i = 0; i < tokens.size(); i++) {
@@ -49,69 +56,106 @@ final class ShardHarvester {
 
     /**
      * Runs rows [from, to) of the plan and keeps their document tokens, without the first position and the rows whose norm is
-     * above the limit.
+     * above the limit at any hook point.
      *
-     * @param limit largest norm kept; 0 keeps everything
+     * @param limits largest norm kept at each hook point; 0 keeps everything
      * @param progress told the number of document tokens of each batch after it has run
      */
-    StoreWriter.Rows harvest(int from, int to, double limit, IntConsumer progress) {
+    StoreWriter.Rows harvest(int from, int to, List<Double> limits, IntConsumer progress) {
         int most = Math.toIntExact(plan.tokens(from, to));
-        Kept kept = new Kept(Matrix.zeros(most, subject.width()), new int[most], new int[most], new int[most]);
+        Kept kept = new Kept(most, subject.widths(), inputs);
         for (int row = from; row < to; row += batch) {
             int end = Math.min(to, row + batch);
             TokenBatch tokens = plan.batch(row, end);
-            keep(tokens, rows(row, tokens), row, limit, kept);
+            keep(tokens, rows(row, tokens), row, limits, kept);
             progress.accept(Math.toIntExact(plan.tokens(row, end)));
         }
-        return new StoreWriter.Rows(kept.rows.head(kept.count), kept.token, kept.position, kept.document);
+        return kept.rows();
     }
 
-    private Matrix rows(int row, TokenBatch tokens) {
-        Matrix known = first;
+    private List<Matrix> rows(int row, TokenBatch tokens) {
+        List<Matrix> known = first;
         first = null;
-        return known != null && row == 0 && known.rows() == tokens.size()
+        return known != null && row == 0 && known.getFirst().rows() == tokens.size()
                 ? known
                 : subject.forward().apply(tokens);
     }
 
-    /** The rows of a shard so far. */
+    /** The rows of a shard so far: inputs side by side in one matrix, targets in another. */
     private static final class Kept {
-        private final Matrix rows;
+        private final int inputs;
+        private final Matrix activations;
+        private final @Nullable Matrix targets;
         private final int[] token;
         private final int[] position;
         private final int[] document;
         private int count;
 
-        Kept(Matrix rows, int[] token, int[] position, int[] document) {
-            this.rows = rows;
-            this.token = token;
-            this.position = position;
-            this.document = document;
+        Kept(int most, List<Integer> widths, int inputs) {
+            this.inputs = inputs;
+            this.activations = Matrix.zeros(
+                    most, widths.stream().limit(inputs).mapToInt(w -> w).sum());
+            this.targets = widths.size() > inputs ? Matrix.zeros(most, widths.getLast()) : null;
+            this.token = new int[most];
+            this.position = new int[most];
+            this.document = new int[most];
+        }
+
+        void add(List<Matrix> parts, int row, int token, int position, int document) {
+            int column = 0;
+            for (Matrix part : parts.subList(0, inputs)) {
+                copy(part, row, activations, column);
+                column += part.cols();
+            }
+            if (targets != null) {
+                copy(parts.getLast(), row, targets, 0);
+            }
+            this.token[count] = token;
+            this.position[count] = position;
+            this.document[count] = document;
+            count++;
+        }
+
+        private void copy(Matrix from, int row, Matrix to, int column) {
+            System.arraycopy(from.data(), from.offset(row), to.data(), to.offset(count) + column, from.cols());
+        }
+
+        StoreWriter.Rows rows() {
+            return new StoreWriter.Rows(
+                    activations.head(count), token, position, document, targets == null ? null : targets.head(count));
         }
     }
 
-    private void keep(TokenBatch tokens, Matrix rows, int firstRow, double limit, Kept kept) {
+    private void keep(TokenBatch tokens, List<Matrix> parts, int firstRow, List<Double> limits, Kept kept) {
         int[] positions = tokens.positions();
         for (int i = 0; i < tokens.size(); i++) {
             if (!isOfDocument(tokens, i)) {
                 continue;
             }
             int document = plan.firstDocument(firstRow + i / tokens.length()) + segment(tokens, i) - 1;
-            int column = Finite.firstBad(rows, i);
-            if (column >= 0) {
-                throw new BadInput("model " + subject.name() + ": the activation of token " + tokens.ids()[i] + " ('"
-                        + subject.decode().apply(new int[] {tokens.ids()[i]}) + "') at position " + positions[i]
-                        + " of document " + document + " is " + rows.at(i, column) + " in column " + column);
+            for (Matrix rows : parts) {
+                int column = Finite.firstBad(rows, i);
+                if (column >= 0) {
+                    throw new BadInput("model " + subject.name() + ": the activation of token " + tokens.ids()[i]
+                            + " ('" + subject.decode().apply(new int[] {tokens.ids()[i]}) + "') at position "
+                            + positions[i] + " of document " + document + " is " + rows.at(i, column) + " in column "
+                            + column);
+                }
             }
-            if (limit > 0 && (positions[i] == 0 || norm(rows, i) > limit)) {
-                continue;
+            if (isWithin(parts, i, positions[i], limits)) {
+                kept.add(parts, i, tokens.ids()[i], positions[i], document);
             }
-            System.arraycopy(rows.data(), rows.offset(i), kept.rows.data(), kept.rows.offset(kept.count), rows.cols());
-            kept.token[kept.count] = tokens.ids()[i];
-            kept.position[kept.count] = positions[i];
-            kept.document[kept.count] = document;
-            kept.count++;
         }
+    }
+
+    private static boolean isWithin(List<Matrix> parts, int row, int position, List<Double> limits) {
+        for (int p = 0; p < parts.size(); p++) {
+            double limit = limits.get(p);
+            if (limit > 0 && (position == 0 || norm(parts.get(p), row) > limit)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static int segment(TokenBatch tokens, int index) {

@@ -25,7 +25,7 @@ final class DecoderLens {
     private final Encoder nearest;
 
     /**
-     * @param hookOut where the decoder writes; without a lens unless it is in the residual stream or adds to it
+     * @param hookOut where the decoder writes; without a lens unless it is one hook point, in the residual stream or adding to it
      */
     DecoderLens(Sae sae, String hookOut, Vocabulary vocabulary, Workers workers) {
         this.sae = sae;
@@ -46,8 +46,10 @@ final class DecoderLens {
         if (hook.isEmpty()) {
             return false;
         }
-        HookPoint.Site site = HookPoint.parse(hook).site();
-        return site.isResidual() || site == HookPoint.Site.ATTN_OUT || site == HookPoint.Site.MLP_OUT;
+        List<HookPoint> points = HookPoint.parseAll(hook);
+        HookPoint.Site site = points.getFirst().site();
+        return points.size() == 1
+                && (site.isResidual() || site == HookPoint.Site.ATTN_OUT || site == HookPoint.Site.MLP_OUT);
     }
 
     private static Matrix unitRows(Matrix rows) {

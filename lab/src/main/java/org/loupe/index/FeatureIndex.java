@@ -39,7 +39,7 @@ public final class FeatureIndex implements AutoCloseable {
      * files of 16 bytes each.
      *
      * @param loaded the SAE
-     * @param store rows of the hook point that the SAE reads
+     * @param store rows of the hook point that the SAE reads; targets beside them are not looked at
      * @param vocabulary the text of the store's tokens, and the model for the logit lens
      * @param out the index's folder; replaced when the new one is complete
      * @throws BadInput when the store is made for another model, hook point or width than the SAE
@@ -52,7 +52,7 @@ public final class FeatureIndex implements AutoCloseable {
             Path out,
             Workers workers,
             Consumer<IndexEvent> listener) {
-        store.requireMatches(loaded.sae().dIn(), loaded.info().provenance(), "the SAE");
+        store.inputs().requireMatches(loaded.sae().dIn(), loaded.info().provenance(), "the SAE");
         return new IndexBuild(loaded, store, vocabulary, config, workers, listener).run(out);
     }
 

@@ -73,7 +73,7 @@ final class IndexBuild {
         try (Postings postings = Postings.build(
                 new Encoder(loaded.sae(), workers),
                 latents,
-                store,
+                store.inputs(),
                 folder,
                 done -> tell(IndexEvent.Stage.ENCODE, done, store.rows()),
                 (done, total) -> tell(IndexEvent.Stage.SORT, done, total))) {

@@ -1,10 +1,12 @@
 package org.loupe.lm;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.loupe.io.BadInput;
 
 /**
@@ -29,6 +31,9 @@ import org.loupe.io.BadInput;
  * @param site place in the block
  */
 public record HookPoint(int block, Site site) implements Comparable<HookPoint> {
+    /** Stands between the names of hook points whose rows stand side by side. */
+    private static final String JOINT = "+";
+
     private static final Pattern IN_BLOCK = Pattern.compile("blocks\\.(0|[1-9][0-9]{0,3})\\.(.+)");
     private static final Comparator<HookPoint> ORDER =
             Comparator.comparingInt(HookPoint::block).thenComparing(HookPoint::site);
@@ -100,6 +105,27 @@ public record HookPoint(int block, Site site) implements Comparable<HookPoint> {
             known.add(new HookPoint(site == Site.EMBED ? 0 : block, site).toString());
         }
         throw BadInput.unknown("hook point", name, known);
+    }
+
+    /** This hook point where it is in the residual stream, else the last one before it that is. */
+    public HookPoint stream() {
+        return switch (site) {
+            case EMBED, RESID_PRE, RESID_MID, RESID_POST -> this;
+            case LN1_NORMALIZED, ATTN_Z, ATTN_OUT -> new HookPoint(block, Site.RESID_PRE);
+            case LN2_NORMALIZED, MLP_POST, MLP_OUT -> new HookPoint(block, Site.RESID_MID);
+        };
+    }
+
+    /** The hook points of names joined by {@value #JOINT}, as {@link #join} gives them. */
+    public static List<HookPoint> parseAll(String names) {
+        return Arrays.stream(names.split(Pattern.quote(JOINT), -1))
+                .map(HookPoint::parse)
+                .toList();
+    }
+
+    /** The names of several hook points whose rows stand side by side, as one. */
+    public static String join(List<HookPoint> points) {
+        return points.stream().map(HookPoint::toString).collect(Collectors.joining(JOINT));
     }
 
     @Override

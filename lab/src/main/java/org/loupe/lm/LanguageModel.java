@@ -3,8 +3,10 @@ package org.loupe.lm;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
@@ -185,12 +187,19 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The rows at one hook point, {@code [sequences · length × width]}. */
     public Matrix activations(TokenBatch batch, HookPoint point) {
-        List<Matrix> out = new ArrayList<>(1);
-        runTo(batch, Map.of(point, (_, rows) -> {
-            out.add(Tensors.matrix(rows));
+        return activations(batch, List.of(point)).getFirst();
+    }
+
+    /** The rows at several hook points of one run, each {@code [sequences · length × width]}, in the order of the points. */
+    public List<Matrix> activations(TokenBatch batch, List<HookPoint> points) {
+        Map<HookPoint, Matrix> seen = new HashMap<>();
+        Map<HookPoint, Hook> hooks = new HashMap<>();
+        points.forEach(point -> hooks.put(point, (at, rows) -> {
+            seen.put(at, Tensors.matrix(rows));
             return rows;
         }));
-        return out.getFirst();
+        runTo(batch, hooks);
+        return points.stream().map(seen::get).map(Objects::requireNonNull).toList();
     }
 
     /** Final norm and unembedding of residual-stream rows {@code [..., width]}: logits {@code [..., vocabulary]}, f32. */

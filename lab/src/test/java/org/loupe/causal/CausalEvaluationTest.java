@@ -109,7 +109,7 @@ class CausalEvaluationTest {
                 sae, info(store.info().provenance().hook(), model.info().sha256()));
         RowEvaluation rows = Evaluation.rows(loaded, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
         List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store.info(), 200);
-        return CausalEvaluation.run(rows, loaded, model, text, store.info().normLimit(), workers, Progress.NONE);
+        return CausalEvaluation.run(rows, loaded, model, text, store.info().normLimits(), workers, Progress.NONE);
     }
 
     @Test
@@ -268,8 +268,8 @@ class CausalEvaluationTest {
                 new SaeFolder.Loaded(sae, info(HOOK.toString(), model.info().sha256()));
         RowEvaluation rows = Evaluation.rows(good, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
         List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store.info(), 50);
-        return refused(() ->
-                CausalEvaluation.run(rows, new SaeFolder.Loaded(sae, info), model, text, 0, workers, Progress.NONE));
+        return refused(() -> CausalEvaluation.run(
+                rows, new SaeFolder.Loaded(sae, info), model, text, Map.of(), workers, Progress.NONE));
     }
 
     private static String refused(Executable executable) {

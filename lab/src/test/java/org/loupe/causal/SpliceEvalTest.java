@@ -96,6 +96,10 @@ class SpliceEvalTest {
         return all;
     }
 
+    private static SpliceEval splice(HookPoint hook, double normLimit) {
+        return new SpliceEval(model, new SplicePoints(List.of(hook), 0, List.of(normLimit)));
+    }
+
     private static SpliceResult.Effect effect(SpliceResult result, String name) {
         return Objects.requireNonNull(result.effects().get(name));
     }
@@ -105,8 +109,7 @@ class SpliceEvalTest {
         assertEquals(3, reference.path("cases").size());
         for (JsonNode test : reference.path("cases")) {
             HookPoint hook = HookPoint.parse(test.path("point").asString());
-            SpliceResult result = new SpliceEval(
-                            model, hook, test.path("norm_limit").asDouble())
+            SpliceResult result = splice(hook, test.path("norm_limit").asDouble())
                     .run(List.of(packed(18)), replacements(), Progress.NONE);
             assertEquals(test.path("tokens").asLong(), result.tokens());
             assertEquals(test.path("replaced").asLong(), result.replacedRows());
@@ -128,7 +131,7 @@ class SpliceEvalTest {
     @Test
     void replacingRowsByThemselvesChangesNothing() {
         for (String point : List.of("blocks.0.hook_resid_mid", "blocks.2.hook_resid_post", "blocks.1.attn.hook_z")) {
-            SpliceResult result = new SpliceEval(model, HookPoint.parse(point), 0)
+            SpliceResult result = splice(HookPoint.parse(point), 0)
                     .run(List.of(packed(18)), Map.of("identity", replacements().get("identity")), Progress.NONE);
             SpliceResult.Effect effect = effect(result, "identity");
             assertEquals(result.ceClean(), effect.ce(), 1e-12);
@@ -150,7 +153,7 @@ class SpliceEvalTest {
                     20,
                     Arrays.copyOfRange(segments, s * 20, (s + 1) * 20)));
         }
-        SpliceEval splice = new SpliceEval(model, HookPoint.residPost(1), 15);
+        SpliceEval splice = splice(HookPoint.residPost(1), 15);
         SpliceResult together = splice.run(List.of(all), replacements(), Progress.NONE);
         SpliceResult apart = splice.run(one, replacements(), Progress.NONE);
         assertEquals(together.tokens(), apart.tokens());
@@ -166,13 +169,13 @@ class SpliceEvalTest {
         Matrix x = Matrix.zeros(7, 1);
         x.data()[2] = -9;
         assertEquals(List.of(1, 2, 4), boxed(Positions.predicting(packed)));
-        assertEquals(List.of(1, 2, 3, 4, 5), boxed(Positions.replaced(packed, x, 0)));
-        assertEquals(List.of(1, 3, 4, 5), boxed(Positions.replaced(packed, x, 8.5)));
+        assertEquals(List.of(1, 2, 3, 4, 5), boxed(Positions.replaced(packed, List.of(x), List.of(0.0))));
+        assertEquals(List.of(1, 3, 4, 5), boxed(Positions.replaced(packed, List.of(x), List.of(8.5))));
         TokenBatch plain = TokenBatch.of(new int[] {260, 1}, new int[] {2, 3});
         assertEquals(List.of(), boxed(Positions.predicting(plain)));
         TokenBatch row = TokenBatch.of(new int[] {260, 1, 2, 3});
         assertEquals(List.of(1, 2), boxed(Positions.predicting(row)));
-        assertEquals(List.of(1, 2, 3), boxed(Positions.replaced(row, x, 0)));
+        assertEquals(List.of(1, 2, 3), boxed(Positions.replaced(row, List.of(x), List.of(0.0))));
     }
 
     private static List<Integer> boxed(int[] values) {
@@ -184,8 +187,7 @@ class SpliceEvalTest {
         TokenBatch single = new TokenBatch(new int[] {260, 7}, 1, 2, new int[] {0, 1});
         BadInput refused = assertThrows(
                 BadInput.class,
-                () -> new SpliceEval(model, HookPoint.residPost(1), 0)
-                        .run(List.of(single), replacements(), Progress.NONE));
+                () -> splice(HookPoint.residPost(1), 0).run(List.of(single), replacements(), Progress.NONE));
         assertTrue(String.valueOf(refused.getMessage()).contains("nothing to predict"));
     }
 }

@@ -41,7 +41,7 @@ class HarvestTest {
 
     private static HarvestConfig with(long tokens, Dtype dtype, boolean keepSinks) {
         HarvestConfig c = ToyModel.config();
-        return new HarvestConfig(c.hook(), tokens, c.context(), c.batch(), dtype, c.shardRows(), keepSinks, c.seed());
+        return new HarvestConfig(c.hooks(), tokens, c.context(), c.batch(), dtype, c.shardRows(), keepSinks, c.seed());
     }
 
     /** Every row is what the model gives for its document alone, and the counts add up. */

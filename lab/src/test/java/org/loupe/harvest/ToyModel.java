@@ -24,7 +24,11 @@ final class ToyModel {
     private ToyModel() {}
 
     static Subject subject(Function<TokenBatch, Matrix> forward) {
-        return new Subject("toy", "abcd", "F32", WIDTH, new int[] {1}, ToyModel::encode, ToyModel::decode, forward);
+        return subject(List.of(WIDTH), batch -> List.of(forward.apply(batch)));
+    }
+
+    static Subject subject(List<Integer> widths, Function<TokenBatch, List<Matrix>> forward) {
+        return new Subject("toy", "abcd", "F32", widths, new int[] {1}, ToyModel::encode, ToyModel::decode, forward);
     }
 
     static Subject subject() {

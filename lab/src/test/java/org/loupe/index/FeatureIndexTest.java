@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -23,6 +24,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.activations.ActivationStore;
 import org.loupe.io.BadInput;
+import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
+import org.loupe.sae.SaeInfo;
 import org.loupe.tensor.Workers;
 
 class FeatureIndexTest {
@@ -92,6 +96,35 @@ class FeatureIndexTest {
             }
         }
         assertEquals(rows, built.rows());
+    }
+
+    /** A transcoder of the same encoder, on a store of pairs: its latents fire on the inputs, whatever the targets are. */
+    @Test
+    void aTranscodersLatentsFireOnTheInputs() {
+        Sae sae = SyntheticStore.sae().sae();
+        Sae transcoder = new Sae(
+                sae.encoder(), sae.encoderBias(), sae.decoder().columns(0, 5), new float[5], sae.activation(), false);
+        SaeFolder.Loaded loaded = new SaeFolder.Loaded(
+                transcoder,
+                new SaeInfo(SyntheticStore.sae().info().provenance(), "", "blocks.0.hook_mlp_out", Map.of(), Map.of()));
+        Path out = folder.resolve("transcoder");
+        try (ActivationStore store = SyntheticStore.write(folder.resolve("pairs"), 5);
+                Workers workers = new Workers(2)) {
+            assertEquals(SyntheticStore.LATENTS + 5, store.width());
+            FeatureIndex.build(
+                    loaded, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), out, workers, _ -> {});
+        }
+        try (FeatureIndex pairs = FeatureIndex.open(out)) {
+            assertEquals("blocks.0.hook_mlp_out", pairs.info().hookOut());
+            for (int l = 0; l < SyntheticStore.LATENTS; l++) {
+                assertEquals(index.profile(l).count(), pairs.profile(l).count());
+                assertEquals(index.profile(l).label(), pairs.profile(l).label());
+                assertArrayEquals(index.profile(l).histogram(), pairs.profile(l).histogram());
+                assertEquals(
+                        index.examples(l).stream().map(Example::tokens).toList(),
+                        pairs.examples(l).stream().map(Example::tokens).toList());
+            }
+        }
     }
 
     @Test

@@ -78,6 +78,11 @@ final class SyntheticStore {
     }
 
     static ActivationStore write(Path folder) {
+        return write(folder, 0);
+    }
+
+    /** The store with targets beside its rows, of so many columns. */
+    static ActivationStore write(Path folder, int targetWidth) {
         List<float[]> rows = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
         List<DocumentTable.Document> documents = new ArrayList<>();
@@ -104,8 +109,9 @@ final class SyntheticStore {
                 columns[c][r] = places.get(r)[c];
             }
         }
+        Matrix targets = targetWidth == 0 ? null : Matrix.zeros(x.rows(), targetWidth);
         StoreInfo.Shard shard = StoreWriter.writeShard(
-                folder, 0, Dtype.F32, new StoreWriter.Rows(x, columns[0], columns[1], columns[2]));
+                folder, 0, Dtype.F32, new StoreWriter.Rows(x, columns[0], columns[1], columns[2], targets));
         DocumentTable.write(folder.resolve(DocumentTable.FILE), documents.iterator());
         StoreWriter.finish(
                 folder,
@@ -120,7 +126,9 @@ final class SyntheticStore {
                         Map.of(),
                         DocumentTable.FILE,
                         DOCUMENTS,
-                        List.of(shard)));
+                        List.of(shard),
+                        List.of(new StoreInfo.Part("", LATENTS, 1)),
+                        targets == null ? null : new StoreInfo.Part("blocks.0.hook_mlp_out", targetWidth, 1)));
         return ActivationStore.open(folder);
     }
 }

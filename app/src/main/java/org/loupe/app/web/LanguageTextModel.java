@@ -13,17 +13,17 @@ import org.loupe.lm.Precision;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
 
-/** The text box's model: the one whose activations the index was made from, run up to the SAE's hook point. */
+/** The text box's model: the one whose activations the index was made from, run up to the SAE's hook points. */
 final class LanguageTextModel implements TextModel {
     private static final int LONGEST = 256;
 
     private final LanguageModel model;
-    private final HookPoint hook;
+    private final List<HookPoint> hooks;
     private final int[] prefix;
 
-    private LanguageTextModel(LanguageModel model, HookPoint hook, int[] prefix) {
+    private LanguageTextModel(LanguageModel model, List<HookPoint> hooks, int[] prefix) {
         this.model = model;
-        this.hook = hook;
+        this.hooks = hooks;
         this.prefix = prefix;
     }
 
@@ -49,7 +49,7 @@ final class LanguageTextModel implements TextModel {
         List<Integer> prefix = info.prefix();
         return new LanguageTextModel(
                 model,
-                HookPoint.parse(info.hookIn()),
+                HookPoint.parseAll(info.hookIn()),
                 prefix.stream().mapToInt(id -> id).toArray());
     }
 
@@ -66,7 +66,7 @@ final class LanguageTextModel implements TextModel {
     @Override
     public Matrix rows(int[] ids) {
         int[] row = IntStream.concat(Arrays.stream(prefix), Arrays.stream(ids)).toArray();
-        Matrix all = model.activations(TokenBatch.of(row), hook);
+        Matrix all = Matrix.beside(model.activations(TokenBatch.of(row), hooks));
         int from = all.offset(prefix.length);
         return new Matrix(ids.length, all.cols(), Arrays.copyOfRange(all.data(), from, from + ids.length * all.cols()));
     }
