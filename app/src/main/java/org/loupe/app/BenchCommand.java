@@ -57,6 +57,9 @@ final class BenchCommand implements Runnable {
         @Option(names = "--steps", defaultValue = "5", description = "Steps to time (default: ${DEFAULT-VALUE}).")
         private int steps;
 
+        @Option(names = "--warm", defaultValue = "3", description = "Steps before those (default: ${DEFAULT-VALUE}).")
+        private int warm;
+
         @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Sets a key of the configuration.")
         private List<String> set = new ArrayList<>();
 
@@ -68,14 +71,15 @@ final class BenchCommand implements Runnable {
 
         @Override
         void run(Terminal terminal) {
-            if (d < 1 || steps < 1) {
-                throw new BadInput("--d is " + d + " and --steps is " + steps + ", expected at least 1");
+            if (d < 1 || steps < 1 || warm < 0) {
+                throw new BadInput("--d is " + d + " and --steps is " + steps + ", expected at least 1; --warm is "
+                        + warm + ", expected at least 0");
             }
             List<String> all =
                     new ArrayList<>(List.of("latents=" + latents, "k=" + k, "batch=" + batch, "seed=" + seed));
             all.addAll(set);
             TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
-            TrainBench.Result result = TrainBench.run(config, d, steps);
+            TrainBench.Result result = TrainBench.run(config, d, warm, steps);
             if (json) {
                 terminal.json(result);
                 return;
@@ -83,13 +87,15 @@ final class BenchCommand implements Runnable {
             terminal.result(String.format(
                     Locale.ROOT,
                     "train: %.0f ms a step (least %.0f), %.0f ms of CPU, %,.0f tokens/s, peak %,d MB (%,d MB of it the"
-                            + " rows); %s",
+                            + " rows); %,.1f latents active a row, %.2f %%; %s",
                     result.ms_per_step(),
                     result.ms_per_step_min(),
                     result.cpu_ms_per_step(),
                     result.tokens_per_second(),
                     result.peak_rss_mb(),
                     result.data_mb(),
+                    result.l0(),
+                    100 * result.density(),
                     result.arithmetic()));
         }
     }

@@ -19,7 +19,6 @@ public final class TrainBench {
     private static final int ACTIVE = 16;
     private static final double NOISE = 0.01;
     private static final int BATCHES = 4;
-    private static final int WARM_UP = 3;
     private static final OperatingSystemMXBean SYSTEM =
             (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
@@ -33,6 +32,8 @@ public final class TrainBench {
      * @param cpu_ms_per_step mean CPU time of the whole process
      * @param peak_rss_mb peak resident memory of the process so far
      * @param data_mb size of the rows held in memory
+     * @param l0 mean number of active latents a row in the timed steps
+     * @param density their share of all latents
      */
     public record Result(
             double ms_per_step,
@@ -41,10 +42,12 @@ public final class TrainBench {
             double tokens_per_second,
             long peak_rss_mb,
             long data_mb,
+            double l0,
+            double density,
             String arithmetic) {}
 
-    /** Runs steps after {@value #WARM_UP} to warm up. */
-    public static Result run(TrainConfig config, int d, int steps) {
+    /** Times steps that follow as many others as are asked for: the compiler has to come, and an SAE may have to become sparse. */
+    public static Result run(TrainConfig config, int d, int warmUp, int steps) {
         Matrix[] batches = new Matrix[BATCHES];
         SplittableRandom random = new SplittableRandom(config.seed());
         Matrix dictionary = dictionary(4 * d, d, random);
@@ -53,14 +56,15 @@ public final class TrainBench {
         }
         try (Workers workers = new Workers(config.threadCount());
                 Trainer trainer = new Trainer(config, batches[0], 0, 100_000, workers)) {
-            for (int i = 0; i < WARM_UP; i++) {
+            for (int i = 0; i < warmUp; i++) {
                 trainer.step(batches[i % BATCHES]);
             }
             double[] wall = new double[steps];
+            double l0 = 0;
             long cpu = SYSTEM.getProcessCpuTime();
             for (int i = 0; i < steps; i++) {
                 long start = System.nanoTime();
-                trainer.step(batches[i % BATCHES]);
+                l0 += trainer.step(batches[i % BATCHES]).l0() / steps;
                 wall[i] = (System.nanoTime() - start) / 1e6;
             }
             double cpuMs = (SYSTEM.getProcessCpuTime() - cpu) / 1e6 / steps;
@@ -72,6 +76,8 @@ public final class TrainBench {
                     config.batch() / mean * 1e3,
                     peakRssMb(),
                     ((long) BATCHES * config.batch() * d * 4) >> 20,
+                    l0,
+                    l0 / config.latents(),
                     trainer.describe());
         }
     }

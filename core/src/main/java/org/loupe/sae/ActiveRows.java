@@ -9,6 +9,9 @@ import org.loupe.tensor.Workers;
  * starts[r]} to {@code starts[r + 1]} − 1, ordered by latent.
  */
 public final class ActiveRows {
+    /** Room for the differences between the rows of a batch, and between batches. */
+    private static final double ROOM = 1 + 1.0 / 32;
+
     int rows;
     int[] starts = new int[1];
     int[] index = new int[0];
@@ -38,6 +41,70 @@ public final class ActiveRows {
         void endRow(int place) {
             counts[place] = size;
         }
+    }
+
+    /** What one worker finds in one group of rows where much is found: every row has places for all latents. */
+    static final class FullPart {
+        private final int[] counts;
+        private final int latents;
+        private final int[] index;
+        private final float[] value;
+
+        FullPart(int rows, int latents) {
+            this.counts = new int[rows];
+            this.latents = latents;
+            this.index = new int[Math.multiplyExact(rows, latents)];
+            this.value = new float[index.length];
+        }
+
+        boolean holds(int rows, int ofLatents) {
+            return counts.length == rows && latents == ofLatents;
+        }
+
+        void clear() {
+            Arrays.fill(counts, 0);
+        }
+
+        /** Appends to a row of the group. */
+        void add(int place, int latent, float f) {
+            int at = place * latents + counts[place]++;
+            index[at] = latent;
+            value[at] = f;
+        }
+    }
+
+    /** Begins a batch that is filled by {@link #append}. */
+    void begin(int newRows) {
+        rows = newRows;
+        if (starts.length < rows + 1) {
+            starts = new int[rows + 1];
+        }
+    }
+
+    /**
+     * Takes the next rows over from parts of as many rows each. Memory is made for the whole batch by what its rows so far need, so that
+     * the arrays are rarely made anew.
+     */
+    void append(int firstRow, int count, FullPart[] found, Workers workers) {
+        int each = found[0].counts.length;
+        int entries = starts[firstRow];
+        for (int r = 0; r < count; r++) {
+            entries = Math.addExact(entries, found[r / each].counts[r % each]);
+            starts[firstRow + r + 1] = entries;
+        }
+        if (index.length < entries) {
+            double whole = (double) entries / (firstRow + count) * rows * ROOM;
+            int size = (int) Math.max(entries, Math.min(whole, Integer.MAX_VALUE - 8.0));
+            index = Arrays.copyOf(index, size);
+            value = Arrays.copyOf(value, size);
+        }
+        workers.forEach(count, 1, (from, to, worker) -> {
+            FullPart part = found[from / each];
+            int n = part.counts[from % each];
+            int at = from % each * part.latents;
+            System.arraycopy(part.index, at, index, starts[firstRow + from], n);
+            System.arraycopy(part.value, at, value, starts[firstRow + from], n);
+        });
     }
 
     /** Begins a batch that is filled in groups of so many rows. */

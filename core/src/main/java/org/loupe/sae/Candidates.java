@@ -3,7 +3,6 @@ package org.loupe.sae;
 import java.util.Arrays;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Keys;
-import org.loupe.tensor.Matrix;
 
 /** One worker's memory for one group of rows: the rows packed for the product, and each row's candidates as they come in. */
 final class Candidates {
@@ -59,17 +58,6 @@ final class Candidates {
     void bound(int row, float b) {
         bound[row] = b;
         bar[row] = -b;
-    }
-
-    /** Packs rows [from, to); what is left of the last panel is zero. */
-    void pack(Matrix x, int from, int to, int cols) {
-        int d = x.cols();
-        for (int i = 0; i < bar.length; i++) {
-            int panel = i / cols * d * cols + i % cols;
-            for (int c = 0; c < d; c++) {
-                packed[panel + c * cols] = from + i < to ? x.data()[(from + i) * d + c] : 0;
-            }
-        }
     }
 
     /** Takes a proposed value. */

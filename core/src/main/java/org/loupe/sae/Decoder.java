@@ -25,6 +25,7 @@ public final class Decoder {
             for (int r = from; r < to; r++) {
                 Kernels.BEST.weightedRows(
                         sae.decoder().data(),
+                        0,
                         sae.dOut(),
                         f.index(),
                         f.value(),

@@ -7,6 +7,7 @@ import org.loupe.io.BadInput;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Keys;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Panels;
 import org.loupe.tensor.Workers;
 
 /**
@@ -19,7 +20,8 @@ import org.loupe.tensor.Workers;
  * least τ, so every winner has p(j) ≥ τ − B, and the k largest of r among those candidates are the k largest of r among all. While
  * the product runs, τ is not known yet; the k-th largest p so far, less 2B, is a lower bar. What is found does therefore not depend
  * on the product, on the shape of its tiles, or on the number of threads; that |p − r| ≤ B held is asserted on every pair valued
- * twice.
+ * twice. A search that is told to may take the tile's sums for r where a batch is dense ({@link DenseSearch}); these do not depend on the
+ * product or the number of threads either.
  */
 public final class LatentSearch {
     /** Panels of one group: 4 × 32 rows × 768 × 4 bytes = 393 kB, which stays in a 1 MB second-level cache. */
@@ -28,10 +30,14 @@ public final class LatentSearch {
     /** Latents scanned against one bar; after them the bar is read again. */
     static final int RUN = 256;
 
+    /** A share that no batch reaches. */
+    private static final double NEVER = 2;
+
     private final Kernels kernels;
     private final Workers workers;
     private final @Nullable LowPrecisionProduct product;
     private final Candidates[] scratch;
+    private final DenseSearch dense;
 
     /** b_j − θ_j, which the product's sums are added to. */
     private float[] margins = new float[0];
@@ -64,10 +70,21 @@ public final class LatentSearch {
      * @param product for encoders of this search's shape, or null for the f32 product
      */
     public LatentSearch(Kernels kernels, Workers workers, @Nullable LowPrecisionProduct product) {
+        this(kernels, workers, product, NEVER);
+    }
+
+    /**
+     * A search for training, where an early batch may have half of all latents active.
+     *
+     * @param dense share of latents above their thresholds from which on values are the f32 tile's sums ({@link DenseSearch}), whatever
+     *     product is given; above 1: never
+     */
+    public LatentSearch(Kernels kernels, Workers workers, @Nullable LowPrecisionProduct product, double dense) {
         this.kernels = kernels;
         this.workers = workers;
         this.product = product;
         this.scratch = new Candidates[workers.threads()];
+        this.dense = new DenseSearch(kernels, workers, dense);
     }
 
     /**
@@ -91,6 +108,11 @@ public final class LatentSearch {
             margins[j] = bias[j] - floor[j];
         }
         RoundingBound bound = RoundingBound.of(kernels, workers, w, bias, floor);
+        if (rule instanceof Rule.Above && dense.suits(x, w, bias, floor)) {
+            requireNumbers(x, bound);
+            dense.search(x, w, bias, floor, PANELS * kernels.tileCols(), out);
+            return;
+        }
         if (product != null) {
             product.weights(w, bound.norm(), x, workers);
         }
@@ -133,7 +155,7 @@ public final class LatentSearch {
         for (int row = from; row < to; row++) {
             mine.bound(row - from, known(bound.exactInputs(norm(x, row), depth), row));
         }
-        mine.pack(x, from, to, cols);
+        Panels.pack(x, from, to, mine.bar.length, cols, mine.packed);
         int panels = (to - from + cols - 1) / cols;
         int step = kernels.tileRows();
         for (int latent = 0; latent < w.rows(); latent += step) {
@@ -178,6 +200,12 @@ public final class LatentSearch {
                     }
                 }
             }
+        }
+    }
+
+    private void requireNumbers(Matrix x, RoundingBound bound) {
+        for (int row = 0; row < x.rows(); row++) {
+            known(bound.exactInputs(norm(x, row), x.cols()), row);
         }
     }
 
@@ -258,11 +286,7 @@ public final class LatentSearch {
             int latent = Keys.index(key);
             float p = Keys.value(key);
             float r = kernels.dot(x.data(), row * x.cols(), w.data(), latent * x.cols(), x.cols()) + bias[latent];
-            if (!Float.isFinite(r)) {
-                throw new BadInput("row " + row + " of the batch, latent " + latent + ": the pre-activation is " + r
-                        + "; the row or the encoder is too large for f32 (in training: it has diverged, take a smaller"
-                        + " lr)");
-            }
+            DenseSearch.finite(r, row, latent);
             float margin = r - floor[latent];
             if (!(Math.abs(margin - p) <= bound)) {
                 throw new IllegalStateException("search certificate: row " + row + ", latent " + latent

@@ -28,14 +28,16 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     void scale(float alpha, float[] y, int yAt, int n);
 
     /**
-     * A weighted sum of rows, added in the order of the entries: out[outAt+c] = start[startAt+c] + Σₑ weight[e] rows[row[e] ·
-     * width + c] for from ≤ e &lt; to, c &lt; width.
+     * A weighted sum of rows, added in the order of the entries: out[outAt+c] = start[startAt+c] + Σₑ weight[e] rows[rowsAt +
+     * row[e] · width + c] for from ≤ e &lt; to, c &lt; width.
      *
      * @param rows [· × width], not modified
+     * @param rowsAt where row 0 is or would be: below 0 where {@code rows} begins with a later row
      * @param out overwritten; may be {@code start}
      */
     void weightedRows(
             float[] rows,
+            int rowsAt,
             int width,
             int[] row,
             float[] weight,

@@ -36,6 +36,7 @@ public final class ScalarKernels implements Kernels {
     @Override
     public void weightedRows(
             float[] rows,
+            int rowsAt,
             int width,
             int[] row,
             float[] weight,
@@ -48,7 +49,7 @@ public final class ScalarKernels implements Kernels {
         for (int c = 0; c < width; c++) {
             float sum = start[startAt + c];
             for (int e = from; e < to; e++) {
-                sum = Math.fma(weight[e], rows[row[e] * width + c], sum);
+                sum = Math.fma(weight[e], rows[rowsAt + row[e] * width + c], sum);
             }
             out[outAt + c] = sum;
         }

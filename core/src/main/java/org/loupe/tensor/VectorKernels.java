@@ -22,9 +22,6 @@ public final class VectorKernels implements Kernels {
     /** Does what is left over where a length is no multiple of {@link #LANES}. */
     private static final Kernels REST = new ScalarKernels();
 
-    /** Vectors of one slab of {@link #weightedRows}: as many accumulators as there are registers for. */
-    private static final int SLAB = 12 * LANES;
-
     private static final VectorShuffle<Float> BY_HALF = rotation(LANES / 2);
     private static final VectorShuffle<Float> BY_QUARTER = rotation(LANES / 4);
     private static final VectorShuffle<Float> BY_EIGHTH = rotation(LANES / 8);
@@ -131,6 +128,7 @@ public final class VectorKernels implements Kernels {
     @Override
     public void weightedRows(
             float[] rows,
+            int rowsAt,
             int width,
             int[] row,
             float[] weight,
@@ -140,79 +138,7 @@ public final class VectorKernels implements Kernels {
             int startAt,
             float[] out,
             int outAt) {
-        int c = 0;
-        for (; c <= width - SLAB; c += SLAB) {
-            weightedSlab(rows, width, row, weight, from, to, start, startAt, out, outAt, c);
-        }
-        for (; c <= width - LANES; c += LANES) {
-            FloatVector sum = FloatVector.fromArray(SPECIES, start, startAt + c);
-            for (int e = from; e < to; e++) {
-                sum = FloatVector.fromArray(SPECIES, rows, row[e] * width + c)
-                        .fma(FloatVector.broadcast(SPECIES, weight[e]), sum);
-            }
-            sum.intoArray(out, outAt + c);
-        }
-        for (; c < width; c++) {
-            float sum = start[startAt + c];
-            for (int e = from; e < to; e++) {
-                sum = Math.fma(weight[e], rows[row[e] * width + c], sum);
-            }
-            out[outAt + c] = sum;
-        }
-    }
-
-    private static void weightedSlab(
-            float[] rows,
-            int width,
-            int[] row,
-            float[] weight,
-            int from,
-            int to,
-            float[] start,
-            int startAt,
-            float[] out,
-            int outAt,
-            int col) {
-        FloatVector a0 = FloatVector.fromArray(SPECIES, start, startAt + col);
-        FloatVector a1 = FloatVector.fromArray(SPECIES, start, startAt + col + 1 * LANES);
-        FloatVector a2 = FloatVector.fromArray(SPECIES, start, startAt + col + 2 * LANES);
-        FloatVector a3 = FloatVector.fromArray(SPECIES, start, startAt + col + 3 * LANES);
-        FloatVector a4 = FloatVector.fromArray(SPECIES, start, startAt + col + 4 * LANES);
-        FloatVector a5 = FloatVector.fromArray(SPECIES, start, startAt + col + 5 * LANES);
-        FloatVector a6 = FloatVector.fromArray(SPECIES, start, startAt + col + 6 * LANES);
-        FloatVector a7 = FloatVector.fromArray(SPECIES, start, startAt + col + 7 * LANES);
-        FloatVector a8 = FloatVector.fromArray(SPECIES, start, startAt + col + 8 * LANES);
-        FloatVector a9 = FloatVector.fromArray(SPECIES, start, startAt + col + 9 * LANES);
-        FloatVector a10 = FloatVector.fromArray(SPECIES, start, startAt + col + 10 * LANES);
-        FloatVector a11 = FloatVector.fromArray(SPECIES, start, startAt + col + 11 * LANES);
-        for (int e = from; e < to; e++) {
-            FloatVector f = FloatVector.broadcast(SPECIES, weight[e]);
-            int p = row[e] * width + col;
-            a0 = f.fma(FloatVector.fromArray(SPECIES, rows, p), a0);
-            a1 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 1 * LANES), a1);
-            a2 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 2 * LANES), a2);
-            a3 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 3 * LANES), a3);
-            a4 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 4 * LANES), a4);
-            a5 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 5 * LANES), a5);
-            a6 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 6 * LANES), a6);
-            a7 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 7 * LANES), a7);
-            a8 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 8 * LANES), a8);
-            a9 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 9 * LANES), a9);
-            a10 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 10 * LANES), a10);
-            a11 = f.fma(FloatVector.fromArray(SPECIES, rows, p + 11 * LANES), a11);
-        }
-        a0.intoArray(out, outAt + col);
-        a1.intoArray(out, outAt + col + 1 * LANES);
-        a2.intoArray(out, outAt + col + 2 * LANES);
-        a3.intoArray(out, outAt + col + 3 * LANES);
-        a4.intoArray(out, outAt + col + 4 * LANES);
-        a5.intoArray(out, outAt + col + 5 * LANES);
-        a6.intoArray(out, outAt + col + 6 * LANES);
-        a7.intoArray(out, outAt + col + 7 * LANES);
-        a8.intoArray(out, outAt + col + 8 * LANES);
-        a9.intoArray(out, outAt + col + 9 * LANES);
-        a10.intoArray(out, outAt + col + 10 * LANES);
-        a11.intoArray(out, outAt + col + 11 * LANES);
+        RegisterRows.weighted(rows, rowsAt, width, row, weight, from, to, start, startAt, out, outAt);
     }
 
     @Override

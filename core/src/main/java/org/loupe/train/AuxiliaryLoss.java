@@ -28,12 +28,12 @@ final class AuxiliaryLoss {
     private final Matrix reconstruction;
     private final Matrix gradient;
 
-    AuxiliaryLoss(double weight, int k, Batch batch, Kernels kernels, Workers workers) {
+    AuxiliaryLoss(double weight, int k, Batch batch, SparseRows sparse, Kernels kernels, Workers workers) {
         int d = batch.target.cols();
         this.weight = weight;
         this.search = new LatentSearch(kernels, workers);
         this.workers = workers;
-        this.sparse = new SparseRows(kernels, workers);
+        this.sparse = sparse;
         this.rule = new LatentSearch.Rule.Largest(k);
         this.none = new float[d];
         this.gradient = Matrix.zeros(batch.rows, d);

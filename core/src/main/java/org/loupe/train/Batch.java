@@ -1,7 +1,9 @@
 package org.loupe.train;
 
+import java.util.Arrays;
 import org.loupe.sae.ActiveRows;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
 
 /**
  * One batch on its way through a step. Its entries are the latents that are active in each row, and those whose inactivity has a
@@ -10,6 +12,8 @@ import org.loupe.tensor.Matrix;
  * {@link #reconstruction} and {@link #gradient}.
  */
 final class Batch {
+    private static final int CHUNK = 64;
+
     final int rows;
     final int levels;
 
@@ -46,9 +50,13 @@ final class Batch {
     /** What the squared errors are multiplied by in the loss: 1 / (rows · V), or 1 / (rows · √V) for the unsquared norm. */
     final double factor;
 
+    private final int latents;
+    private final Workers workers;
+    private final LatentBlocks blocks = new LatentBlocks();
+    private boolean cut;
     private float[] own = new float[0];
 
-    Batch(int rows, int dIn, int dOut, int levels, boolean steps, double factor) {
+    Batch(int rows, int dIn, int dOut, int latents, int levels, boolean steps, double factor, Workers workers) {
         this.rows = rows;
         this.levels = levels;
         this.x = Matrix.zeros(rows, dIn);
@@ -59,6 +67,55 @@ final class Batch {
         this.reconstruction = Matrix.zeros(levels * rows, width);
         this.gradient = Matrix.zeros(levels * rows, width);
         this.factor = factor;
+        this.latents = latents;
+        this.workers = workers;
+    }
+
+    /** Makes ready for other rows. */
+    void renew() {
+        cut = false;
+    }
+
+    /** The entries of one level, which ascend by latent, in blocks of latents. */
+    LatentBlocks blocks() {
+        if (!cut) {
+            blocks.cut(rows, active.starts(), active.index(), latents, workers);
+            cut = true;
+        }
+        return blocks;
+    }
+
+    /** What is done with one entry. */
+    @FunctionalInterface
+    interface Entry {
+        void at(int e);
+    }
+
+    /** Goes through all entries, in any order. */
+    void forEachEntry(Entry entry) {
+        workers.forEach(rows, CHUNK, (from, to, worker) -> {
+            for (int e = active.starts()[from]; e < active.starts()[to]; e++) {
+                entry.at(e);
+            }
+        });
+    }
+
+    /** Goes through all entries row by row; the sum of what they give. */
+    double sumByRow(LatentBlocks.Entry entry) {
+        double[] sums = new double[(rows + CHUNK - 1) / CHUNK];
+        workers.forEach(rows, CHUNK, (from, to, worker) -> {
+            double sum = 0;
+            for (int e = active.starts()[from]; e < active.starts()[to]; e++) {
+                sum += entry.at(e);
+            }
+            sums[from / CHUNK] = sum;
+        });
+        return Arrays.stream(sums).sum();
+    }
+
+    /** Goes through all entries block by block of latents ({@link LatentBlocks#sum}). */
+    double sumByLatent(LatentBlocks.Entry entry) {
+        return blocks().sum(workers, entry);
     }
 
     /** The centred rows. */
@@ -100,17 +157,19 @@ final class Batch {
             return all;
         }
         int size = rows * all.cols();
-        return new Matrix(rows, all.cols(), java.util.Arrays.copyOfRange(all.data(), level * size, (level + 1) * size));
+        return new Matrix(rows, all.cols(), Arrays.copyOfRange(all.data(), level * size, (level + 1) * size));
     }
 
     /** Entries whose activation is not 0. */
     long active() {
-        long n = 0;
-        for (int e = 0; e < active.entries(); e++) {
-            if (f[e] != 0) {
-                n++;
+        long[] counts = new long[(rows + CHUNK - 1) / CHUNK];
+        workers.forEach(rows, CHUNK, (from, to, worker) -> {
+            int n = 0;
+            for (int e = active.starts()[from]; e < active.starts()[to]; e++) {
+                n += f[e] != 0 ? 1 : 0;
             }
-        }
-        return n;
+            counts[from / CHUNK] = n;
+        });
+        return Arrays.stream(counts).sum();
     }
 }

@@ -29,6 +29,7 @@ final class Coders {
      * The coder of a configuration.
      *
      * @param factor of the loss; see {@link Batch#factor}
+     * @param dense share of active latents from which on a batch is dense
      */
     static Coder of(
             TrainConfig config,
@@ -36,9 +37,11 @@ final class Coders {
             DataStatistics statistics,
             double factor,
             @Nullable LowPrecisionProduct product,
+            SparseRows sparse,
+            double dense,
             Kernels kernels,
             Workers workers) {
-        LatentSearch search = new LatentSearch(kernels, workers, product);
+        LatentSearch search = new LatentSearch(kernels, workers, product, dense);
         DictionaryNorms norms = new DictionaryNorms(config.norms(), kernels, workers);
         KSchedule schedule = KSchedule.of(config);
         double spread = statistics.inputs().spread();
@@ -51,7 +54,7 @@ final class Coders {
             case JUMPRELU ->
                 new JumpReluCoder(
                         config, sae, spread, search, norms, new DictionaryNorms(Norms.FREE, kernels, workers));
-            case GATED -> new GatedCoder(config, sae, factor, search, norms, kernels, workers);
+            case GATED -> new GatedCoder(config, sae, factor, search, norms, sparse, workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
         };
     }

@@ -67,6 +67,16 @@ final class EntriesByLatent {
         }
     }
 
+    /** Whether a latent has an activation that is not 0. */
+    boolean fired(int latent) {
+        for (int place = starts[latent]; place < starts[latent + 1]; place++) {
+            if (value[place] != 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private void allocate(int entries, boolean apart, int latents) {
         if (starts.length != latents + 1) {
             starts = new int[latents + 1];

@@ -5,7 +5,6 @@ import java.util.List;
 import org.loupe.sae.Activation;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
-import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -33,6 +32,10 @@ final class GatedCoder implements Coder {
     private final float[] floor;
     private final float[] normGradient;
     private final float[] throughMagnitude;
+
+    /** exp(r) of the batch. */
+    private final float[] scale;
+
     private final Batch frozen;
     private float[] frozenSlope = new float[0];
 
@@ -42,10 +45,10 @@ final class GatedCoder implements Coder {
             double factor,
             LatentSearch search,
             DictionaryNorms norms,
-            Kernels kernels,
+            SparseRows sparse,
             Workers workers) {
         this.search = search;
-        this.sparse = new SparseRows(kernels, workers);
+        this.sparse = sparse;
         this.norms = norms;
         this.frozenLoss = new NestedLoss(config.loss(), workers);
         this.gated = (Activation.Gated) sae.activation();
@@ -54,7 +57,8 @@ final class GatedCoder implements Coder {
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
         this.throughMagnitude = new float[config.latents()];
-        this.frozen = new Batch(config.batch(), sae.dIn(), sae.dOut(), 1, false, factor);
+        this.scale = new float[config.latents()];
+        this.frozen = new Batch(config.batch(), sae.dIn(), sae.dOut(), config.latents(), 1, false, factor, workers);
     }
 
     @Override
@@ -63,15 +67,16 @@ final class GatedCoder implements Coder {
                 batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
         batch.cuts = batch.active.starts();
         float[] f = batch.ownActivations();
-        for (int e = 0; e < batch.active.entries(); e++) {
-            int i = batch.active.index()[e];
-            f[e] = Math.max(0, magnitude(i, batch.active.value()[e], sae));
+        for (int i = 0; i < scale.length; i++) {
+            scale[i] = (float) Math.exp(gated.logScale()[i]);
         }
-    }
-
-    private float magnitude(int latent, float gate, Sae sae) {
-        return (float) Math.exp(gated.logScale()[latent]) * (gate - sae.encoderBias()[latent])
-                + gated.magnitudeBias()[latent];
+        float[] gate = batch.active.value();
+        int[] index = batch.active.index();
+        float[] bias = sae.encoderBias();
+        batch.forEachEntry(e -> {
+            int i = index[e];
+            f[e] = Math.max(0, scale[i] * (gate[e] - bias[i]) + gated.magnitudeBias()[i]);
+        });
     }
 
     @Override
@@ -83,21 +88,20 @@ final class GatedCoder implements Coder {
         Arrays.fill(magnitudeBias.gradient(), 0);
         float[] norm = norms.of(sae.decoder());
         double weight = batch.factor * coefficient;
-        double sum = 0;
-        for (int e = 0; e < batch.active.entries(); e++) {
-            int i = batch.active.index()[e];
+        int[] index = batch.active.index();
+        double sum = batch.sumByLatent(e -> {
+            int i = index[e];
             float gate = batch.active.value()[e];
-            sum += (double) gate * norm[i];
             if (norms.free()) {
                 normGradient[i] += (float) (weight * gate);
             }
-            float scale = (float) Math.exp(gated.logScale()[i]);
             float ofMagnitude = batch.f[e] > 0 ? batch.slope[e] : 0;
             magnitudeBias.gradient()[i] += ofMagnitude;
-            logScale.gradient()[i] += ofMagnitude * scale * (gate - sae.encoderBias()[i]);
-            throughMagnitude[i] += scale * ofMagnitude;
-            batch.slope[e] = (float) (weight * norm[i]) + frozenSlope[e] + scale * ofMagnitude;
-        }
+            logScale.gradient()[i] += ofMagnitude * scale[i] * (gate - sae.encoderBias()[i]);
+            throughMagnitude[i] += scale[i] * ofMagnitude;
+            batch.slope[e] = (float) (weight * norm[i]) + frozenSlope[e] + scale[i] * ofMagnitude;
+            return (double) gate * norm[i];
+        });
         return loss + weight * sum;
     }
 

@@ -20,7 +20,7 @@ import org.loupe.tensor.Workers;
  * removed: the row's length is not a parameter. A tied dictionary takes both gradients. Each latent belongs to one thread and each sum has one order.
  */
 final class Gradients {
-    private static final int LATENT_CHUNK = 64;
+    private static final int LATENT_CHUNK = LatentBlocks.LATENTS;
     private static final int ROW_CHUNK = 64;
 
     final Matrix encoder;
@@ -64,16 +64,29 @@ final class Gradients {
     /**
      * Overwrites all gradients.
      *
+     * @param main the batch's entries by latent; not looked at where there are dense sums
+     * @param dense the same batch's dense sums, or null
      * @param auxiliary the auxiliary loss of the same batch, or null where it has no part
      */
-    void compute(Sae sae, Batch batch, EntriesByLatent main, Dictionary dictionary, @Nullable AuxiliaryLoss auxiliary) {
+    void compute(
+            Sae sae,
+            Batch batch,
+            EntriesByLatent main,
+            @Nullable DenseGradients dense,
+            Dictionary dictionary,
+            @Nullable AuxiliaryLoss auxiliary) {
         int dIn = sae.dIn();
         int dOut = sae.dOut();
         float[] rows = sae.decoder().data();
         workers.forEach(sae.latents(), LATENT_CHUNK, (from, to, worker) -> {
+            if (dense != null) {
+                dense.block(from, to, batch, decoder, encoder, encoderBias, worker);
+            }
             for (int i = from; i < to; i++) {
-                encoderBias[i] = 0;
-                add(i, main, batch.gradient, batch.inputs, zeros, 0, zeros, 0);
+                if (dense == null) {
+                    encoderBias[i] = 0;
+                    add(i, main, batch.gradient, batch.inputs, zeros, 0, zeros, 0);
+                }
                 if (auxiliary != null) {
                     add(
                             i,
@@ -130,6 +143,7 @@ final class Gradients {
         int to = entries.starts[i + 1];
         kernels.weightedRows(
                 gradient.data(),
+                0,
                 gradient.cols(),
                 entries.gradientRow,
                 entries.value,
@@ -141,6 +155,7 @@ final class Gradients {
                 i * gradient.cols());
         kernels.weightedRows(
                 inputs.data(),
+                0,
                 inputs.cols(),
                 entries.row,
                 entries.slope,

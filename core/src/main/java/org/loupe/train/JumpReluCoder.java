@@ -92,10 +92,9 @@ final class JumpReluCoder implements Coder {
                 batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
         batch.cuts = batch.active.starts();
         float[] f = batch.ownActivations();
-        for (int e = 0; e < batch.active.entries(); e++) {
-            float z = batch.active.value()[e];
-            f[e] = z > theta[batch.active.index()[e]] ? z : 0;
-        }
+        float[] pre = batch.active.value();
+        int[] index = batch.active.index();
+        batch.forEachEntry(e -> f[e] = pre[e] > theta[index[e]] ? pre[e] : 0);
     }
 
     /** The θ above which so many latents of a few rows lie. */
@@ -119,30 +118,34 @@ final class JumpReluCoder implements Coder {
             case QUADRATIC -> weight * batch.rows * (l0 / target - 1) * (l0 / target - 1);
             case TANH -> 0;
         };
-        for (int e = 0; e < batch.active.entries(); e++) {
-            int i = batch.active.index()[e];
-            float z = batch.active.value()[e];
-            float theta = threshold.values()[i];
-            double delta = config.kernel().at((z - theta) / bandwidth[i]) / bandwidth[i];
-            double q = switch (config.penalty()) {
-                case STEP -> 1;
-                case QUADRATIC -> 2 * (l0 / target - 1) / target;
-                case TANH -> tanh.value(theta * norm[i]);
-            };
-            double onThreshold = -delta * (theta * batch.slope[e] + weight * q);
-            threshold.gradient()[i] += (float) onThreshold;
-            double slope = z > theta ? batch.slope[e] : 0;
-            if (config.penalty() == ArchitectureConfig.Jump.Sparsity.TANH && z > theta) {
-                double t = weight * tanh.slope(z * norm[i]);
-                loss += weight * tanh.value(z * norm[i]);
-                slope += t * norm[i];
-                if (norms.free()) {
-                    normGradient[i] += (float) (t * z);
-                }
-            }
-            batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
-        }
-        return loss;
+        float[] pre = batch.active.value();
+        int[] index = batch.active.index();
+        return loss
+                + batch.sumByLatent(e -> {
+                    int i = index[e];
+                    float z = pre[e];
+                    float theta = threshold.values()[i];
+                    double delta = config.kernel().at((z - theta) / bandwidth[i]) / bandwidth[i];
+                    double q = switch (config.penalty()) {
+                        case STEP -> 1;
+                        case QUADRATIC -> 2 * (l0 / target - 1) / target;
+                        case TANH -> tanh.value(theta * norm[i]);
+                    };
+                    double onThreshold = -delta * (theta * batch.slope[e] + weight * q);
+                    threshold.gradient()[i] += (float) onThreshold;
+                    double slope = z > theta ? batch.slope[e] : 0;
+                    double part = 0;
+                    if (config.penalty() == ArchitectureConfig.Jump.Sparsity.TANH && z > theta) {
+                        double t = weight * tanh.slope(z * norm[i]);
+                        slope += t * norm[i];
+                        part = weight * tanh.value(z * norm[i]);
+                        if (norms.free()) {
+                            normGradient[i] += (float) (t * z);
+                        }
+                    }
+                    batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
+                    return part;
+                });
     }
 
     @Override

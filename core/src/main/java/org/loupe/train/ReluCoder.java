@@ -37,26 +37,35 @@ final class ReluCoder implements Coder {
     public double backward(Batch batch, Sae sae, double coefficient) {
         float[] norm = norms.of(sae.decoder());
         int[] index = batch.active.index();
-        int entries = batch.active.entries();
-        double linear = 0;
-        double sum = 0;
-        for (int e = 0; e < entries; e++) {
-            double f = batch.f[e] * norm[index[e]];
-            linear += f;
-            sum += penalty.value(f);
-        }
-        boolean rescaled = config.architecture() == Architecture.P_ANNEAL && sum > 0;
-        double weight = batch.factor * coefficient * (rescaled ? linear / sum : 1);
+        double rescaling = config.architecture() == Architecture.P_ANNEAL ? rescaling(batch, norm) : 1;
+        double weight = batch.factor * coefficient * rescaling;
         Arrays.fill(normGradient, 0);
-        for (int e = 0; e < entries; e++) {
-            int i = index[e];
-            double slope = weight * penalty.slope(batch.f[e] * norm[i]);
-            batch.slope[e] += (float) (slope * norm[i]);
-            if (norms.free()) {
-                normGradient[i] += (float) (slope * batch.f[e]);
-            }
+        float[] f = batch.f;
+        float[] slopes = batch.slope;
+        SparsityPenalty phi = penalty;
+        if (!norms.free()) {
+            return weight
+                    * batch.sumByRow(e -> {
+                        slopes[e] += (float) (weight * phi.slope(f[e]));
+                        return phi.value(f[e]);
+                    });
         }
-        return weight * sum;
+        return weight
+                * batch.sumByLatent(e -> {
+                    int i = index[e];
+                    double scaled = f[e] * norm[i];
+                    double slope = weight * phi.slope(scaled);
+                    slopes[e] += (float) (slope * norm[i]);
+                    normGradient[i] += (float) (slope * f[e]);
+                    return phi.value(scaled);
+                });
+    }
+
+    /** Σ f / Σ φ(f). */
+    private double rescaling(Batch batch, float[] norm) {
+        int[] index = batch.active.index();
+        double sum = batch.sumByRow(e -> penalty.value(batch.f[e] * norm[index[e]]));
+        return sum > 0 ? batch.sumByRow(e -> batch.f[e] * norm[index[e]]) / sum : 1;
     }
 
     @Override

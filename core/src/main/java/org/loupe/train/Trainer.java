@@ -15,7 +15,7 @@ import org.loupe.tensor.Workers;
 
 /**
  * Trains an SAE, one step a call. A step has one dense product (the search for the active latents); decoding, backward and
- * gradients touch the active latents' rows alone. What is particular to an architecture is its {@link Coder}. The trainer logs, saves
+ * gradients touch the active latents' rows alone, in another order where many are active ({@link DenseRows}). What is particular to an architecture is its {@link Coder}. The trainer logs, saves
  * and resumes nothing: that is {@link TrainRun}'s.
  */
 public final class Trainer implements AutoCloseable {
@@ -40,6 +40,7 @@ public final class Trainer implements AutoCloseable {
     private final SparseRows sparse;
     private final @Nullable SkipPath skip;
     private final EntriesByLatent entries = new EntriesByLatent();
+    private final DenseGradients denseGradients;
     private final @Nullable AuxiliaryLoss auxiliary;
     private final Parameter encoder;
     private final Parameter decoder;
@@ -64,6 +65,16 @@ public final class Trainer implements AutoCloseable {
     }
 
     Trainer(TrainConfig config, DataStatistics statistics, long steps, Workers workers) {
+        this(
+                config,
+                statistics,
+                steps,
+                SparseRows.breakEven(config.latents(), statistics.targets().centre().length),
+                workers);
+    }
+
+    /** @param dense share of active latents from which on a batch is dense; above 1: none is */
+    Trainer(TrainConfig config, DataStatistics statistics, long steps, double dense, Workers workers) {
         this.config = config;
         this.kernels = Kernels.BEST;
         this.workers = workers;
@@ -87,14 +98,19 @@ public final class Trainer implements AutoCloseable {
                 config.batch(),
                 sae.dIn(),
                 transcoder ? sae.dOut() : 0,
+                m,
                 Coders.levels(config),
                 config.architecture() == Architecture.MATCHING_PURSUIT,
-                factor);
-        this.coder = Coders.of(config, sae, statistics, factor, offer.product().orElse(null), kernels, workers);
+                factor,
+                workers);
+        this.sparse = new SparseRows(kernels, workers, dense);
+        this.coder = Coders.of(
+                config, sae, statistics, factor, offer.product().orElse(null), sparse, dense, kernels, workers);
         this.objective = new NestedLoss(config.loss(), workers);
-        this.sparse = new SparseRows(kernels, workers);
+        this.denseGradients = new DenseGradients(kernels, workers);
         this.auxiliary = config.auxk().weight() > 0
-                ? new AuxiliaryLoss(config.auxk().weight(), config.auxiliaryK(sae.dOut()), batch, kernels, workers)
+                ? new AuxiliaryLoss(
+                        config.auxk().weight(), config.auxiliaryK(sae.dOut()), batch, sparse, kernels, workers)
                 : null;
         this.encoder = Parameter.of("encoder", sae.encoder().data(), 1);
         this.decoder = Parameter.of("decoder", sae.decoder().data(), 1);
@@ -133,16 +149,21 @@ public final class Trainer implements AutoCloseable {
         batch.slopes();
         coder.slopes(batch, sae.decoder(), sparse);
         double loss = value.loss() + coder.backward(batch, sae, coefficient);
-        entries.regroup(
-                batch.rows,
-                batch.levels,
-                batch.cuts,
-                batch.steps,
-                batch.active.index(),
-                batch.f,
-                batch.slope,
-                new int[0],
-                sae.latents());
+        boolean dense = sparse.dense(batch.rows, batch.levels, batch.cuts, sae.latents());
+        if (dense) {
+            denseGradients.begin(batch, sae.latents());
+        } else {
+            entries.regroup(
+                    batch.rows,
+                    batch.levels,
+                    batch.cuts,
+                    batch.steps,
+                    batch.active.index(),
+                    batch.f,
+                    batch.slope,
+                    new int[0],
+                    sae.latents());
+        }
         long seen = step * config.batch();
         int[] dead = dead(seen);
         boolean revive = auxiliary != null && dead.length > 0;
@@ -151,7 +172,7 @@ public final class Trainer implements AutoCloseable {
         }
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
                 config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient());
-        gradients.compute(sae, batch, entries, dictionary, revive ? auxiliary : null);
+        gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, revive ? auxiliary : null);
         coder.correct(gradients);
         if (skip != null) {
             skip.gradient(batch);
@@ -161,7 +182,7 @@ public final class Trainer implements AutoCloseable {
         double rate = schedule.at(step);
         adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
         coder.project();
-        countFired(seen + batch.rows);
+        countFired(seen + batch.rows, dense);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, progress, rate / schedule.peak());
         return new StepStats(
@@ -194,6 +215,7 @@ public final class Trainer implements AutoCloseable {
                 }
             }
         });
+        batch.renew();
         coder.code(batch, sae, progress, control.wanted());
         sparse.decode(
                 batch.rows,
@@ -244,13 +266,10 @@ public final class Trainer implements AutoCloseable {
         return Arrays.copyOf(dead, n);
     }
 
-    private void countFired(long seen) {
+    private void countFired(long seen, boolean dense) {
         for (int i = 0; i < lastFired.length; i++) {
-            for (int e = entries.starts[i]; e < entries.starts[i + 1]; e++) {
-                if (entries.value[e] != 0) {
-                    lastFired[i] = seen;
-                    break;
-                }
+            if (dense ? denseGradients.fired(i) : entries.fired(i)) {
+                lastFired[i] = seen;
             }
         }
     }

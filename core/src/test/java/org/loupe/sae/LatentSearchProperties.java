@@ -213,6 +213,45 @@ class LatentSearchProperties {
         }
     }
 
+    /** A dense search: values are within the bound of the dot products, and a latent differs only where θ is within the bound of r. */
+    @Property(tries = 300)
+    void denseSearchIsWithinTheBound(
+            @ForAll long seed,
+            @ForAll Data data,
+            @ForAll @IntRange(min = 1, max = 600) int rows,
+            @ForAll @IntRange(min = 1, max = 70) int d,
+            @ForAll @IntRange(min = 1, max = 120) int m,
+            @ForAll @IntRange(min = 1, max = 3) int threads,
+            @ForAll boolean vector) {
+        Random random = new Random(seed);
+        Matrix x = random(random, rows, d);
+        Matrix w = random(random, m, d);
+        float[] bias = new float[m];
+        shape(data, random, x, w, bias);
+        Kernels kernels = vector ? new VectorKernels() : new ScalarKernels();
+        float[] theta = thresholds(random, kernels, x, w, bias);
+        try (Workers workers = new Workers(threads)) {
+            ActiveRows found = new ActiveRows();
+            new LatentSearch(kernels, workers, null, 0).search(x, w, bias, new LatentSearch.Rule.Above(theta), found);
+            RoundingBound all = RoundingBound.of(kernels, workers, w, bias, theta);
+            assertEquals(rows, found.rows());
+            for (int row = 0; row < rows; row++) {
+                float norm = (float) Math.sqrt(kernels.dot(x.data(), row * d, x.data(), row * d, d));
+                float bound = all.exactInputs(norm, d);
+                int at = found.starts()[row];
+                for (int j = 0; j < m; j++) {
+                    float r = kernels.dot(x.data(), row * d, w.data(), j * d, d) + bias[j];
+                    boolean active = at < found.starts()[row + 1] && found.index()[at] == j;
+                    if (active) {
+                        assertEquals(r, found.value()[at++], bound);
+                    }
+                    assertTrue(active == r > theta[j] || Math.abs(r - theta[j]) <= bound, "latent " + j);
+                }
+                assertEquals(found.starts()[row + 1], at, "entries of row " + row + " ascend");
+            }
+        }
+    }
+
     /** One search serves batches of other sizes, and k may exceed the number of latents. */
     @Example
     void scratchIsUsedAgain() {

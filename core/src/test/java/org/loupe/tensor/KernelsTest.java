@@ -174,14 +174,18 @@ public class KernelsTest {
         }
         for (Kernels kernels : new Kernels[] {SCALAR, VECTOR}) {
             float[] out = before.clone();
-            kernels.weightedRows(rows, width, row, weight, 1, 5, start, MARGIN, out, MARGIN);
+            kernels.weightedRows(rows, 0, width, row, weight, 1, 5, start, MARGIN, out, MARGIN);
             assertClose(expected, out, before, MARGIN, MARGIN + width, slack);
             float[] same = start.clone();
-            kernels.weightedRows(rows, width, row, weight, 1, 5, same, MARGIN, same, MARGIN);
+            kernels.weightedRows(rows, 0, width, row, weight, 1, 5, same, MARGIN, same, MARGIN);
             for (int c = 0; c < width; c++) {
                 assertEquals(out[MARGIN + c], same[MARGIN + c], "out may be start");
             }
-            kernels.weightedRows(rows, width, row, weight, 2, 2, start, MARGIN, out, MARGIN);
+            int[] shifted = Arrays.stream(row).map(i -> i + 1000).toArray();
+            float[] byOffset = before.clone();
+            kernels.weightedRows(rows, -1000 * width, width, shifted, weight, 1, 5, start, MARGIN, byOffset, MARGIN);
+            assertArrayEquals(out, byOffset, "rowsAt below 0");
+            kernels.weightedRows(rows, 0, width, row, weight, 2, 2, start, MARGIN, out, MARGIN);
             for (int c = 0; c < width; c++) {
                 assertEquals(start[MARGIN + c], out[MARGIN + c], "no entries give the start");
             }
