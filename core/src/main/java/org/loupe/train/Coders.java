@@ -52,7 +52,7 @@ final class Coders {
                 double bandwidth = config.bandwidth() > 0
                         ? config.bandwidth()
                         : config.arch().jump().relative_bandwidth() * spread;
-                yield new JumpReluCoder(config, sae, bandwidth, search, norms);
+                yield new JumpReluCoder(config, sae, bandwidth, search, norms, kernels, workers);
             }
             case GATED -> new GatedCoder(config, sae, factor, search, norms, kernels, workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);

@@ -2,9 +2,12 @@ package org.loupe.train;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Workers;
 
 /**
  * JumpReLU (Rajamanoharan et al. 2024, arXiv 2407.14435): f = z H(z − θ), θ ≥ 0 learnt. With δ_e = K((z_e − θ_i)/ε)/ε in place of the delta
@@ -18,7 +21,8 @@ import org.loupe.sae.Sae;
  * </pre>
  *
  * <p>δ is not 0 on both sides of θ, so a batch's entries begin at θ minus the kernel's reach, z below 0 included. With {@code
- * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025).
+ * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025). {@code preactivation} adds a
+ * {@link PreactivationLoss}.
  */
 final class JumpReluCoder implements Coder {
     /** A threshold that the first batch is to decide. */
@@ -36,11 +40,19 @@ final class JumpReluCoder implements Coder {
     private final LatentSearch search;
     private final DictionaryNorms norms;
     private final Parameter threshold;
+    private final @Nullable PreactivationLoss preactivation;
     private final float[] floor;
     private final float[] normGradient;
 
     /** @param bandwidth ε in the units of training */
-    JumpReluCoder(TrainConfig config, Sae sae, double bandwidth, LatentSearch search, DictionaryNorms norms) {
+    JumpReluCoder(
+            TrainConfig config,
+            Sae sae,
+            double bandwidth,
+            LatentSearch search,
+            DictionaryNorms norms,
+            Kernels kernels,
+            Workers workers) {
         this.config = config.arch().jump();
         this.bandwidth = bandwidth;
         this.target = config.wantedL0();
@@ -52,6 +64,9 @@ final class JumpReluCoder implements Coder {
                 "threshold",
                 ((Activation.JumpRelu) sae.activation()).threshold(),
                 config.arch().jump().threshold_lr());
+        double coefficient = config.arch().jump().preactivation();
+        this.preactivation =
+                coefficient > 0 ? new PreactivationLoss(coefficient, config.latents(), kernels, workers) : null;
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
     }
@@ -120,7 +135,29 @@ final class JumpReluCoder implements Coder {
             }
             batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
         }
-        return loss;
+        return preactivation == null
+                ? loss
+                : loss + preactivation.backward(batch, sae, threshold, norm, norms.free() ? normGradient : null);
+    }
+
+    @Override
+    public float[] commonSlope() {
+        return preactivation == null ? new float[0] : preactivation.commonSlope();
+    }
+
+    /** θ falls with the norm of the encoder's row: on as many rows as a living latent of that direction it is passed. */
+    @Override
+    public void restart(boolean[] living, double scale) {
+        float[] theta = threshold.values();
+        double sum = 0;
+        int n = 0;
+        for (int i = 0; i < theta.length; i++) {
+            sum += living[i] ? theta[i] : 0;
+            n += living[i] ? 1 : 0;
+        }
+        for (int i = 0; i < theta.length; i++) {
+            theta[i] = living[i] ? theta[i] : (float) (n > 0 ? scale * sum / n : 0);
+        }
     }
 
     @Override

@@ -63,6 +63,10 @@ public record TrainConfig(
 
         @About("Auxiliary loss that revives dead latents.") Auxk auxk,
 
+        @About("Resampling of dead latents.") Resample resample,
+
+        @About("Lifting dead latents over their threshold.") Revive revive,
+
         @About("How rows are read and the dictionary begins.")
         Input input,
 
@@ -109,6 +113,39 @@ public record TrainConfig(
             require(weight >= 0 && weight < Double.POSITIVE_INFINITY, "auxk.weight", weight, "≥ 0 and finite");
             require(k >= 0, "auxk.k", k, "≥ 0");
             require(dead_after >= 0, "auxk.dead_after", dead_after, "≥ 0");
+        }
+    }
+
+    /**
+     * Dead latents begin anew on rows that are badly reconstructed (Bricken et al. 2023, Towards Monosemanticity, "Neuron
+     * Resampling"); {@link Revival} says how.
+     */
+    public record Resample(
+            @About("Share of the steps from one resampling to the next; 0: off.")
+            double every,
+
+            @About("Share of the steps after which there is none.")
+            double until,
+
+            @About("Norm of a new encoder row, and jumprelu's new threshold, as a multiple of the living ones' mean.")
+            double scale) {
+        public Resample {
+            require(every >= 0 && every <= 1, "resample.every", every, "in [0, 1]");
+            require(until >= 0 && until <= 1, "resample.until", until, "in [0, 1]");
+            require(scale > 0 && scale < 1e6, "resample.scale", scale, "> 0 and < 1e6");
+        }
+    }
+
+    /**
+     * Revival without a loss.
+     */
+    public record Revive(
+            @About(
+                    "What each step adds to a dead latent's encoder bias, as a multiple of the learning rate (bias adaptation, arXiv"
+                            + " 2506.14002); 0: off.")
+            double bias) {
+        public Revive {
+            require(bias >= 0 && bias < 1e6, "revive.bias", bias, "≥ 0 and < 1e6");
         }
     }
 
@@ -160,6 +197,8 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
+            new Resample(0, 0.5, 0.2),
+            new Revive(0),
             new Input(true, 262_144, true, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
@@ -175,6 +214,11 @@ public record TrainConfig(
                 "free",
                 "unit for " + architecture.key() + ", whose activations no penalty keeps small");
         require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
+        require(
+                revive.bias() == 0 || architecture != Architecture.MATCHING_PURSUIT,
+                "revive.bias",
+                revive.bias(),
+                "0 for matching_pursuit, which has no encoder bias");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");

@@ -50,6 +50,7 @@ public final class Trainer implements AutoCloseable {
     private final Gradients gradients;
     private final Adam adam;
     private final SparsityControl control;
+    private final Revival revival;
     private long step;
 
     /**
@@ -113,6 +114,8 @@ public final class Trainer implements AutoCloseable {
         this.gradients = new Gradients(m, encoder, encoderBias, decoder, decoderBias, kernels, workers);
         this.adam = new Adam(config.optimizer(), kernels, workers);
         this.control = new SparsityControl(config, steps);
+        this.revival = new Revival(
+                config, steps, statistics.inputs().centre(), sae, encoder, encoderBias, decoder, coder, kernels);
     }
 
     /**
@@ -128,6 +131,8 @@ public final class Trainer implements AutoCloseable {
         }
         double progress = (double) step / steps;
         double coefficient = control.coefficient(progress);
+        long seen = step * config.batch();
+        batch.dead = dead(seen);
         forward(rows, progress);
         NestedLoss.Value value = objective.of(batch);
         batch.slopes();
@@ -143,14 +148,12 @@ public final class Trainer implements AutoCloseable {
                 batch.slope,
                 new int[0],
                 sae.latents());
-        long seen = step * config.batch();
-        int[] dead = dead(seen);
-        boolean revive = auxiliary != null && dead.length > 0;
+        boolean revive = auxiliary != null && batch.dead.length > 0;
         if (auxiliary != null && revive) {
-            loss += auxiliary.loss(batch, dead, sae);
+            loss += auxiliary.loss(batch, batch.dead, sae);
         }
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
-                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient());
+                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient(), coder.commonSlope());
         gradients.compute(sae, batch, entries, dictionary, revive ? auxiliary : null);
         coder.correct(gradients);
         if (skip != null) {
@@ -162,6 +165,7 @@ public final class Trainer implements AutoCloseable {
         adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
         coder.project();
         countFired(seen + batch.rows);
+        revival.after(step, rate, dead(seen + batch.rows), batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, progress, rate / schedule.peak());
         return new StepStats(
@@ -170,7 +174,7 @@ public final class Trainer implements AutoCloseable {
                 loss,
                 value.squares() / spread(batch.target),
                 l0,
-                dead.length,
+                batch.dead.length,
                 rate,
                 norm,
                 config.architecture().penalised() ? coefficient : control.wanted());

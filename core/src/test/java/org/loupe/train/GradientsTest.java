@@ -238,6 +238,8 @@ class GradientsTest {
                 "architecture=jumprelu arch.jump.penalty=quadratic",
                 "architecture=jumprelu arch.jump.penalty=tanh norms=free arch.jump.kernel=gaussian",
                 "architecture=jumprelu arch.jump.kernel=epanechnikov",
+                "architecture=jumprelu arch.jump.preactivation=0.4",
+                "architecture=jumprelu arch.jump.preactivation=2 arch.jump.input_gradient=true norms=free",
                 "architecture=gated",
                 "architecture=gated norms=free",
                 "architecture=gated loss=norm aligned=true"
