@@ -13,6 +13,7 @@ import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.synth.Truth;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 

@@ -78,7 +78,8 @@ final class Revival {
 
     private void resample(long step, int[] dead, Batch batch, long[] lastFired) {
         Matrix residual = residual(batch);
-        int[] rows = draw(residual, dead.length, new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + step));
+        int[] rows =
+                draw(residual, dead.length, new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + step), kernels);
         boolean[] living = new boolean[sae.latents()];
         Arrays.fill(living, true);
         for (int n = 0; n < rows.length; n++) {
@@ -141,7 +142,7 @@ final class Revival {
     }
 
     /** At most n rows whose norm is not 0, the keys log u / ‖e‖² being the largest (Efraimidis &amp; Spirakis 2006). */
-    private int[] draw(Matrix residual, int n, SplittableRandom random) {
+    static int[] draw(Matrix residual, int n, SplittableRandom random, Kernels kernels) {
         int d = residual.cols();
         double[] keys = new double[residual.rows()];
         Integer[] order = new Integer[keys.length];

@@ -161,6 +161,17 @@ public record TrainConfig(
             @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
             boolean normalize,
 
+            @About("Subtracts the mean from rows while training, for targets too; folded away on saving.")
+            boolean centre_rows,
+
+            @About(
+                    "Map of rows while training: none, parts (a scale for each hook point of a crosscoder), full (covariance); folded"
+                            + " away on saving. matching_pursuit, whose encoder is its dictionary, has none.")
+            Whitening whiten,
+
+            @About("What full adds to the covariance's eigenvalues, as a multiple of their mean.")
+            double whiten_floor,
+
             @About("Norm of the encoder's rows at the start; the dictionary's rows begin at 1.")
             double encoder_norm,
 
@@ -172,6 +183,7 @@ public record TrainConfig(
         public Input {
             require(buffer >= 1, "input.buffer", buffer, "≥ 1");
             require(encoder_norm > 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "> 0 and < 1e6");
+            require(whiten_floor > 0 && whiten_floor < 1e6, "input.whiten_floor", whiten_floor, "> 0 and < 1e6");
             require(sample >= 2, "input.sample", sample, "≥ 2");
         }
     }
@@ -199,7 +211,7 @@ public record TrainConfig(
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.5, 0.2),
             new Revive(0),
-            new Input(true, 262_144, true, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new Input(true, 262_144, true, false, Whitening.PARTS, 0.01, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
@@ -219,6 +231,11 @@ public record TrainConfig(
                 "revive.bias",
                 revive.bias(),
                 "0 for matching_pursuit, which has no encoder bias");
+        require(
+                input.whiten() != Whitening.FULL || architecture != Architecture.MATCHING_PURSUIT,
+                "input.whiten",
+                "full",
+                "none for matching_pursuit, whose encoder is its dictionary");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
@@ -231,6 +248,22 @@ public record TrainConfig(
         if (!holds) {
             throw new IllegalArgumentException(key + ": " + value + ", expected " + rule);
         }
+    }
+
+    /** How rows are read in this architecture. */
+    Input inputInForce() {
+        return architecture != Architecture.MATCHING_PURSUIT
+                ? input
+                : new Input(
+                        input.shuffle,
+                        input.buffer,
+                        input.normalize,
+                        input.centre_rows,
+                        Whitening.NONE,
+                        input.whiten_floor,
+                        input.encoder_norm,
+                        input.centre,
+                        input.sample);
     }
 
     /** Active latents of a row at the end of the run: l0 where it is given, else k. */

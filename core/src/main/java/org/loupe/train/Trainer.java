@@ -28,6 +28,8 @@ public final class Trainer implements AutoCloseable {
     private final long steps;
     private final long deadAfter;
     private final DataStatistics statistics;
+    private final RowMapper inputMap;
+    private final RowMapper targetMap;
     private final Sae sae;
 
     /** Rows seen when each latent last fired. */
@@ -61,7 +63,11 @@ public final class Trainer implements AutoCloseable {
      * @param steps length of the run
      */
     public Trainer(TrainConfig config, Matrix sample, int targetWidth, long steps, Workers workers) {
-        this(config, DataStatistics.of(sample, targetWidth, config.input()), steps, workers);
+        this(
+                config,
+                DataStatistics.of(sample, List.of(sample.cols() - targetWidth), config.inputInForce(), workers),
+                steps,
+                workers);
     }
 
     Trainer(TrainConfig config, DataStatistics statistics, long steps, Workers workers) {
@@ -72,6 +78,8 @@ public final class Trainer implements AutoCloseable {
         this.steps = steps;
         this.deadAfter = config.deadAfter(steps);
         this.statistics = statistics;
+        this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
+        this.targetMap = new RowMapper(statistics.targets().map(), kernels);
         this.sae = InitialSae.of(config, statistics, kernels);
         int m = sae.latents();
         this.lastFired = new long[m];
@@ -186,15 +194,12 @@ public final class Trainer implements AutoCloseable {
         float[] subtracted = sae.subtractDecoderBias() ? sae.decoderBias() : new float[dIn];
         workers.forEach(batch.rows, ROW_CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
+                inputMap.apply(rows.data(), r * (dIn + dOut), batch.x.data(), r * dIn);
                 for (int c = 0; c < dIn; c++) {
-                    float x = (float) (rows.data()[r * (dIn + dOut) + c]
-                            * statistics.inputs().scale());
-                    batch.x.data()[r * dIn + c] = x;
-                    batch.inputs.data()[r * dIn + c] = x - subtracted[c];
+                    batch.inputs.data()[r * dIn + c] = batch.x.data()[r * dIn + c] - subtracted[c];
                 }
-                for (int c = 0; c < dOut; c++) {
-                    batch.target.data()[r * dOut + c] = (float) (rows.data()[r * (dIn + dOut) + dIn + c]
-                            * statistics.targets().scale());
+                if (dOut > 0) {
+                    targetMap.apply(rows.data(), r * (dIn + dOut) + dIn, batch.target.data(), r * dOut);
                 }
             }
         });
@@ -272,47 +277,9 @@ public final class Trainer implements AutoCloseable {
         return step;
     }
 
-    /**
-     * The SAE in raw units. With s the scale of the inputs and t that of the targets in training, f_raw = f / t: relu and top-k commute with
-     * a positive factor, so W_enc becomes (s / t) W_enc, and b_enc, thresholds and b_dec are divided by t. An
-     * autoencoder, whose s is t, keeps its weights as they are.
-     */
+    /** The SAE in raw units; see {@link Folding}. */
     public Sae result() {
-        double t = statistics.targets().scale();
-        float ratio = (float) (statistics.inputs().scale() / t);
-        Matrix dictionary =
-                new Matrix(sae.latents(), sae.dOut(), sae.decoder().data().clone());
-        Matrix skipped = sae.skip();
-        return new Sae(
-                batch.steps ? dictionary : times(sae.encoder(), ratio),
-                divided(sae.encoderBias(), t),
-                dictionary,
-                divided(sae.decoderBias(), t),
-                switch (sae.activation()) {
-                    case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
-                        sae.activation();
-                    case Activation.JumpRelu jump -> new Activation.JumpRelu(divided(jump.threshold(), t));
-                    case Activation.Gated gated ->
-                        new Activation.Gated(gated.logScale().clone(), divided(gated.magnitudeBias(), t));
-                },
-                sae.subtractDecoderBias(),
-                skipped == null ? null : times(skipped, ratio));
-    }
-
-    private Matrix times(Matrix weights, float factor) {
-        float[] out = Arrays.copyOf(weights.data(), weights.rows() * weights.cols());
-        if (factor != 1) {
-            kernels.scale(factor, out, 0, out.length);
-        }
-        return new Matrix(weights.rows(), weights.cols(), out);
-    }
-
-    private static float[] divided(float[] values, double scale) {
-        float[] out = new float[values.length];
-        for (int i = 0; i < values.length; i++) {
-            out[i] = (float) (values[i] / scale);
-        }
-        return out;
+        return new Folding(statistics.inputs().map(), statistics.targets().map(), workers).fold(sae, batch.steps);
     }
 
     /** All that the coming steps depend on, shared with the trainer and not copied. */

@@ -57,7 +57,8 @@ class GradientsTest {
                     "auxk.dead_after=" + batch));
             all.addAll(keys);
             TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
-            DataStatistics statistics = DataStatistics.same(new InputStatistics(SCALE, VARIANCE, new float[d]));
+            DataStatistics statistics =
+                    DataStatistics.same(new InputStatistics(RowMap.scalar(SCALE, d), VARIANCE, new float[d]));
             trainer = new Trainer(config, statistics, 2 * STEP, workers);
             TrainState start = trainer.state();
             Arrays.fill(start.lastFired(), STEP * batch);

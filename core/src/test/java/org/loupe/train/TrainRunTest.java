@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -95,6 +96,32 @@ class TrainRunTest {
         TrainRuns.interruptAfter(interrupted, TrainRuns.config(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
         TrainRuns.train(interrupted, TrainRuns.rows(), TrainRuns.config(set), event -> {});
         TrainRuns.assertSameSae(whole, interrupted);
+    }
+
+    /** Latents die, some begin anew, biases are lifted; maps are read back from the checkpoint. */
+    @ParameterizedTest
+    @EnumSource(Architecture.class)
+    void anInterruptedRunThatRevivesLatentsEndsWithTheSameBits(Architecture architecture) throws IOException {
+        boolean tied = architecture == Architecture.MATCHING_PURSUIT;
+        List<String> set = List.of(
+                "architecture=" + architecture,
+                "l1=3",
+                "resample.every=0.1",
+                "resample.until=1",
+                "input.centre_rows=true",
+                "input.whiten=" + (tied ? "none" : "full"),
+                "revive.bias=" + (tied ? 0 : 1),
+                "arch.jump.preactivation=0.01");
+        Path whole = folder.resolve("whole");
+        TrainRuns.train(whole, TrainRuns.rows(), with(set, "threads=3"), event -> {});
+        Path interrupted = folder.resolve("interrupted");
+        TrainRuns.interruptAfter(interrupted, with(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
+        TrainRuns.train(interrupted, TrainRuns.rows(), with(set), event -> {});
+        TrainRuns.assertSameSae(whole, interrupted);
+    }
+
+    private static TrainConfig with(List<String> set, String... more) {
+        return TrainRuns.config(Stream.concat(set.stream(), Stream.of(more)).toArray(String[]::new));
     }
 
     private static List<JsonNode> withoutRate(List<JsonNode> log) {
