@@ -44,7 +44,7 @@ final class Revival {
             Coder coder,
             Kernels kernels) {
         this.config = config;
-        this.every = Math.max(1, Math.round(config.resample().every() * steps));
+        this.every = config.resampleEvery(steps);
         this.until = Math.round(config.resample().until() * steps);
         this.inputCentre = inputCentre;
         this.sae = sae;
@@ -71,7 +71,7 @@ final class Revival {
                 coder.lift(i, lift);
             }
         }
-        if (config.resample().every() > 0 && step <= until && step % every == 0 && dead.length > 0) {
+        if (every > 0 && step <= until && step % every == 0 && dead.length > 0) {
             resample(step, dead, batch, lastFired);
         }
     }

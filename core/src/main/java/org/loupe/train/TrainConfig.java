@@ -121,10 +121,10 @@ public record TrainConfig(
      * Resampling"); {@link Revival} says how.
      */
     public record Resample(
-            @About("Share of the steps from one resampling to the next; 0: off.")
+            @About("Share of the steps from one resampling to the next; 0: 0.05 for jumprelu, for the others never.")
             double every,
 
-            @About("Share of the steps after which there is none.")
+            @About("Share of the steps after which there is none; 0: never any.")
             double until,
 
             @About("Norm of a new encoder row, and jumprelu's new threshold, as a multiple of the living ones' mean.")
@@ -209,7 +209,7 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
-            new Resample(0, 0.5, 0.2),
+            new Resample(0, 0.7, 0.2),
             new Revive(0),
             new Input(true, 262_144, true, false, Whitening.PARTS, 0.01, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
@@ -290,6 +290,12 @@ public record TrainConfig(
     /** Rows without firing after which a latent is dead, in a run of that many steps. */
     public long deadAfter(long steps) {
         return auxk.dead_after() > 0 ? auxk.dead_after() : Math.min(10_000_000, Math.max(batch, steps * batch / 20));
+    }
+
+    /** Steps from one resampling to the next in a run of that many; 0: there is none. */
+    long resampleEvery(long steps) {
+        double share = resample.every() > 0 || architecture != Architecture.JUMPRELU ? resample.every() : 0.05;
+        return share > 0 && resample.until() > 0 ? Math.max(1, Math.round(share * steps)) : 0;
     }
 
     /** Dead latents active in each row, for rows of width d. */

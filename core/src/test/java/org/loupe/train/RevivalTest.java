@@ -275,6 +275,19 @@ class RevivalTest {
     }
 
     @Test
+    void onlyJumpReluResamplesUnasked() {
+        for (Architecture architecture : Architecture.values()) {
+            TrainConfig config = TrainRuns.config("architecture=" + architecture);
+            assertEquals(
+                    architecture == Architecture.JUMPRELU ? 50 : 0, config.resampleEvery(1000), architecture.key());
+        }
+        assertEquals(
+                0, TrainRuns.config("architecture=jumprelu", "resample.until=0").resampleEvery(1000));
+        assertEquals(20, TrainRuns.config("resample.every=0.02").resampleEvery(1000));
+        assertEquals(1, TrainRuns.config("resample.every=0.02").resampleEvery(3));
+    }
+
+    @Test
     void aTiedDictionaryBeginsAnewWithItsEncoder() {
         try (Workers workers = new Workers(2)) {
             Trainer trainer = trainer(workers, 0, "architecture=matching_pursuit", "k=1", "resample.every=0.02");
