@@ -13,6 +13,7 @@ import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.synth.Truth;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -90,6 +91,8 @@ public final class Evaluation {
             }
             covariance.add(row, workers);
         });
+        DeadReasons reasons = new DeadReasons(sae, usage.fired(), covariance, workers);
+        pass.inputs("dead latents", sae.dIn(), reasons);
         Scores used = usage.scores();
         int k = Baselines.coefficients(sae, used.value(Metric.L0));
         Baselines baselines = transcoder
@@ -99,6 +102,8 @@ public final class Evaluation {
         Scores scores = reconstruction
                 .scores()
                 .with(used)
+                .with(reasons.scores())
+                .with(Metric.MEAN_TO_SPREAD, DeadReasons.meanToSpread(covariance, sae.dIn()))
                 .with(coherence(sae.decoder(), workers))
                 .with(found.scores())
                 .with(Metric.PCA_COMPONENTS, baselines.pca().componentsFor(reconstruction.fvu()));
@@ -248,6 +253,18 @@ public final class Evaluation {
                 Latents latents = encoder.encode(x);
                 Decoder.decode(sae, latents, out, workers);
                 sink.take(first(i), row, y, out.head(row.rows()), latents);
+                done += row.rows();
+                progress.at(stage, done, total);
+            }
+        }
+
+        /** Gives the inputs of the blocks as long as they are wanted. */
+        void inputs(String stage, int dIn, DeadReasons sink) {
+            Matrix buffer = Matrix.zeros(batch, source.width());
+            long done = 0;
+            for (long i = 0; i < chosen && sink.wantsRows(); i++) {
+                Matrix row = read(i, buffer);
+                sink.add(source.targetWidth() > 0 ? row.columns(0, dIn) : row);
                 done += row.rows();
                 progress.at(stage, done, total);
             }

@@ -22,6 +22,26 @@ public enum Metric {
             0,
             "fewest principal components whose FVU is as low"),
     DEAD_FRACTION("dead_fraction", "dead latents", "%", 2, "share of latents that fired on none of the rows"),
+    DEAD_TURNED_AWAY(
+            "dead_turned_away",
+            "dead: turned away",
+            "latents",
+            0,
+            "dead, and the pre-activation’s mean is more than 4 of its standard deviations below the threshold"),
+    DEAD_THRESHOLD_TOO_HIGH(
+            "dead_threshold_too_high",
+            "dead: threshold",
+            "latents",
+            0,
+            "dead, and the pre-activation comes near its threshold but on no row above it"),
+    DEAD_NEVER_WON(
+            "dead_never_won",
+            "dead: never won",
+            "latents",
+            0,
+            "dead, and above 0 on some row, never among the k largest"),
+    MEAN_TO_SPREAD(
+            "mean_to_spread", "mean / spread of x", "", 3, "‖μ‖ / √E‖x−μ‖² of the inputs; large ones kill latents"),
     COHERENCE_MEAN("coherence_mean", "coherence, mean", "", 4, "mean over latents of the largest |cosine| to another"),
     COHERENCE_MAX("coherence_max", "coherence, largest", "", 4, "largest |cosine| of two decoder rows"),
     CE_CLEAN("ce_clean", "CE clean", "nats/token", 4, "next-token cross-entropy of the model as it is"),

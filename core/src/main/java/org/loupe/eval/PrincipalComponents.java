@@ -1,7 +1,9 @@
 package org.loupe.eval;
 
 import java.util.Arrays;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.SymmetricEigen;
 
 /**
  * The baseline that is linear and dense: x̂ = μ + V Vᵀ (x − μ), V the leading eigenvectors of the rows' covariance. No linear

@@ -132,6 +132,35 @@ final class ReportFigures {
         return figures;
     }
 
+    /** Why latents are dead, where some are. */
+    List<Figure> deaths() {
+        double away = report.value(Metric.DEAD_TURNED_AWAY);
+        double high = report.value(Metric.DEAD_THRESHOLD_TOO_HIGH);
+        double beaten = report.value(Metric.DEAD_NEVER_WON);
+        double all = away + high + beaten;
+        if (!(all > 0)) {
+            return List.of();
+        }
+        String most = away >= Math.max(high, beaten)
+                ? say("%,.0f of %,.0f point away from the data’s mean", away, all)
+                : high >= beaten
+                        ? say("%,.0f of %,.0f come near their threshold and stay below it", high, all)
+                        : say("%,.0f of %,.0f are above 0 and never among the k largest", beaten, all);
+        double gamma = report.value(Metric.MEAN_TO_SPREAD);
+        return List.of(new Figure(
+                "Dead latents: " + most,
+                (Double.isNaN(gamma)
+                                ? ""
+                                : say("The inputs’ mean is %.2f times as long as they spread around it. ", gamma))
+                        + "Turned away: the pre-activation’s mean is more than 4 standard deviations below the threshold.",
+                Plots.bars(
+                        List.of(
+                                new Plots.Bar("turned away", away, say("%,.0f", away), "random"),
+                                new Plots.Bar("threshold", high, say("%,.0f", high), "pca"),
+                                new Plots.Bar("never won", beaten, say("%,.0f", beaten), "sae")),
+                        "dead latents")));
+    }
+
     /** How well each true feature that fires was found, over how often it fires. */
     List<Figure> truth(List<TrueFeature> features) {
         List<TrueFeature> firing =

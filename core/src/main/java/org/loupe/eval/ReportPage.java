@@ -48,6 +48,7 @@ public final class ReportPage {
         ReportFigures figures = new ReportFigures(report);
         section("Against the baselines", figures.comparisons());
         section("How the latents are used", figures.usage());
+        section("Why latents are dead", figures.deaths());
         section("Against the truth", figures.truth(truth));
         if (training != null) {
             section("Training", figures.training(training));

@@ -53,7 +53,7 @@ public final class RowMetrics {
                     "metrics: " + x.rows() + " rows and " + reconstruction.rows() + " reconstructions");
         }
         if (rows == 0) {
-            meanInto(x, shift);
+            x.meanInto(shift);
         }
         int blocks = (x.rows() + BLOCK - 1) / BLOCK;
         double[][] sums = new double[blocks][];
@@ -114,18 +114,6 @@ public final class RowMetrics {
             }
         }
         return new BadInput("rows from " + (rows + from) + ": their squared norm is beyond the range of doubles");
-    }
-
-    /** The mean of the rows, into [cols] zeros. */
-    static void meanInto(Matrix x, double[] mean) {
-        for (int r = 0; r < x.rows(); r++) {
-            for (int c = 0; c < mean.length; c++) {
-                mean[c] += x.at(r, c);
-            }
-        }
-        for (int c = 0; c < mean.length; c++) {
-            mean[c] /= Math.max(1, x.rows());
-        }
     }
 
     /** Number of rows added. */

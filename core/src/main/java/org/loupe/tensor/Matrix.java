@@ -76,6 +76,18 @@ public record Matrix(int rows, int cols, float[] data) {
         }
     }
 
+    /** The mean of the rows, into [cols] zeros. */
+    public void meanInto(double[] mean) {
+        for (int r = 0; r < rows; r++) {
+            for (int c = 0; c < cols; c++) {
+                mean[c] += at(r, c);
+            }
+        }
+        for (int c = 0; c < cols; c++) {
+            mean[c] /= Math.max(1, rows);
+        }
+    }
+
     /** Throws unless the matrix has this many columns; the message names both widths. */
     public void requireCols(int expected, String who) {
         if (cols != expected) {

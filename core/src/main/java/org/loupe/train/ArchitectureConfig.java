@@ -135,7 +135,7 @@ public record ArchitectureConfig(
 
     /** Several reconstructions of one row, each by the first of its active latents. */
     public record Nested(
-            @About("Prefixes of matryoshka's dictionary, each half of the next: m, m/2, m/4, …")
+            @About("Prefixes of matryoshka's dictionary, each half of the next: m, m/2, m/4 and so on.")
             int prefixes) {
         public Nested {
             TrainConfig.require(prefixes >= 1 && prefixes <= 16, "arch.nested.prefixes", prefixes, "from 1 to 16");

@@ -2,6 +2,7 @@ package org.loupe.train;
 
 import java.util.Arrays;
 import org.loupe.sae.ActiveRows;
+import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -46,6 +47,9 @@ final class Batch {
 
     /** Run l of row r holds entries cuts[r · levels + l] to cuts[r · levels + l + 1] − 1. */
     int[] cuts = new int[1];
+
+    /** Latents that had not fired for long when the step began, ascending. */
+    int[] dead = new int[0];
 
     /** What the squared errors are multiplied by in the loss: 1 / (rows · V), or 1 / (rows · √V) for the unsquared norm. */
     final double factor;
@@ -121,6 +125,15 @@ final class Batch {
     /** The centred rows. */
     Matrix centred() {
         return inputs.head(rows);
+    }
+
+    /** Σ_b x_c,b [dIn]. */
+    float[] columnSums(Kernels kernels) {
+        float[] sums = new float[inputs.cols()];
+        for (int r = 0; r < rows; r++) {
+            kernels.addScaled(1, inputs.data(), inputs.offset(r), sums, 0, sums.length);
+        }
+        return sums;
     }
 
     /** Takes the entries' pre-activations for their activations, one level. */

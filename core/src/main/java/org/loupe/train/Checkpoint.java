@@ -6,18 +6,20 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.loupe.io.BadInput;
+import org.loupe.io.Dtype;
 import org.loupe.io.Safetensors;
 import org.loupe.io.SafetensorsWriter;
 import org.loupe.tensor.Matrix;
 
 /**
- * A {@link TrainState} as one safetensors file: weights, moments and counters as tensors; step, scales, variances and the
- * controller's memory as metadata, doubles in hexadecimal so that they come back to the bit. One file, so it is there whole or not at all.
+ * A {@link TrainState} as one safetensors file: weights, moments, counters and maps of rows (doubles by their bits, as I64) as tensors;
+ * step, scales, variances and the controller's memory as metadata, doubles in hexadecimal so that they come back to the bit. One file, so it is there whole or not at all.
  */
 final class Checkpoint {
     static final String FILE = "checkpoint.safetensors";
 
     private static final String TARGET = "target_";
+    private static final String MAP = "map_";
     private static final String RESPONSE = "response";
     private static final String CENTRE = "centre";
     private static final String LAST_FIRED = "last_fired";
@@ -44,16 +46,30 @@ final class Checkpoint {
     }
 
     private static void write(SafetensorsWriter out, String prefix, InputStatistics statistics) {
-        out.metadata(prefix + "scale", Double.toHexString(statistics.scale()))
+        RowMap map = statistics.map();
+        if (!map.isScalar()) {
+            doubles(out, prefix + MAP + "factor", map.factor());
+            doubles(out, prefix + MAP + "shift", map.shift());
+            doubles(out, prefix + MAP + "matrix", map.matrix());
+            doubles(out, prefix + MAP + "inverse", map.inverse());
+        }
+        out.metadata(prefix + "scale", Double.toHexString(map.scale()))
                 .metadata(prefix + "variance", Double.toHexString(statistics.variance()))
                 .f32(prefix + CENTRE, statistics.centre(), statistics.centre().length);
+    }
+
+    private static void doubles(SafetensorsWriter out, String name, double[] values) {
+        out.i64(
+                name,
+                Arrays.stream(values).mapToLong(Double::doubleToRawLongBits).toArray(),
+                values.length);
     }
 
     static TrainState read(Path file) {
         try (Safetensors in = Safetensors.open(file)) {
             Map<String, float[]> arrays = new LinkedHashMap<>();
             for (Safetensors.Entry entry : in.entries().values()) {
-                if (entry.shape().size() == 1 && !entry.name().equals(LAST_FIRED)) {
+                if (entry.shape().size() == 1 && entry.dtype() == Dtype.F32) {
                     arrays.put(entry.name(), entry.floats());
                 }
             }
@@ -83,10 +99,26 @@ final class Checkpoint {
     }
 
     private static InputStatistics statistics(Safetensors in, String prefix) {
-        return new InputStatistics(
-                number(in, prefix + "scale"),
-                number(in, prefix + "variance"),
-                in.entry(prefix + CENTRE).floats());
+        float[] centre = in.entry(prefix + CENTRE).floats();
+        return new InputStatistics(map(in, prefix, centre.length), number(in, prefix + "variance"), centre);
+    }
+
+    private static RowMap map(Safetensors in, String prefix, int d) {
+        double scale = number(in, prefix + "scale");
+        return !in.entries().containsKey(prefix + MAP + "factor")
+                ? RowMap.scalar(scale, d)
+                : new RowMap(
+                        scale,
+                        doubles(in, prefix + MAP + "factor"),
+                        doubles(in, prefix + MAP + "shift"),
+                        doubles(in, prefix + MAP + "matrix"),
+                        doubles(in, prefix + MAP + "inverse"));
+    }
+
+    private static double[] doubles(Safetensors in, String name) {
+        return Arrays.stream(in.entry(name).longs())
+                .mapToDouble(Double::longBitsToDouble)
+                .toArray();
     }
 
     private static double number(Safetensors in, String key) {

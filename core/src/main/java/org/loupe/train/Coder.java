@@ -41,13 +41,29 @@ interface Coder {
         return new float[0];
     }
 
-    /** Weights that only this architecture has. */
+    /** dL/dz_i that all rows of the batch have in common, beside what entries have; empty where there is none. */
+    default float[] commonSlope() {
+        return new float[0];
+    }
+
+    /** Weights that only this architecture has; each has one value a latent. */
     default List<Parameter> parameters() {
         return List.of();
     }
 
     /** Brings its own parameters back to where they are allowed to be, after the optimiser's step. */
     default void project() {}
+
+    /**
+     * Sets its own parameters of latents that begin anew.
+     *
+     * @param living whether each latent is none of them
+     * @param scale norm of their encoder rows as a multiple of the living ones'
+     */
+    default void restart(boolean[] living, double scale) {}
+
+    /** Raises what a latent's bias, raised by as much, has to pass through. */
+    default void lift(int latent, float by) {}
 
     /** Entries that count as active. */
     default long active(Batch batch) {

@@ -51,9 +51,7 @@ final class Coders {
             case ABSTOPK -> new TopKCoder(config.architecture(), schedule, new LatentSearch(kernels, workers));
             case GUMBEL_TOPK -> new GumbelCoder(config, spread, search, workers);
             case BATCHTOPK, MATRYOSHKA -> new BatchTopKCoder(schedule, search);
-            case JUMPRELU ->
-                new JumpReluCoder(
-                        config, sae, spread, search, norms, new DictionaryNorms(Norms.FREE, kernels, workers));
+            case JUMPRELU -> new JumpReluCoder(config, sae, spread, search, norms, kernels, workers);
             case GATED -> new GatedCoder(config, sae, factor, search, norms, sparse, workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
         };

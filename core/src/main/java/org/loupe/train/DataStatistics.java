@@ -1,11 +1,13 @@
 package org.loupe.train;
 
+import java.util.List;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
 
 /**
  * Statistics of the rows that an SAE reads and of those that it writes: the same ones unless it is a transcoder.
  *
- * @param response for a transcoder the mean of (y − ȳ)(x − x̄)ᵀ, [dOut × dIn], scaled: how y moves with x; else empty
+ * @param response for a transcoder the mean of (y − ȳ)(x − x̄)ᵀ, [dOut × dIn], mapped: how y moves with x; else empty
  */
 record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix response) {
     /** Of rows that are their own targets. */
@@ -17,35 +19,30 @@ record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix re
      * Measures a sample.
      *
      * @param sample [rows × (dIn + dOut)], raw units
-     * @param targetWidth dOut of a transcoder, 0 for an autoencoder
+     * @param parts widths of the input's parts, side by side: their sum is dIn
      */
-    static DataStatistics of(Matrix sample, int targetWidth, TrainConfig.Input input) {
-        if (targetWidth == 0) {
-            return same(InputStatistics.of(sample, input.normalize(), input.centre()));
+    static DataStatistics of(Matrix sample, List<Integer> parts, TrainConfig.Input input, Workers workers) {
+        int dIn = parts.stream().mapToInt(p -> p).sum();
+        int dOut = sample.cols() - dIn;
+        if (dOut == 0) {
+            return same(InputStatistics.of(sample, RowMap.of(sample, parts, input, workers), input.centre()));
         }
-        int dIn = sample.cols() - targetWidth;
-        Matrix x = columns(sample, 0, dIn);
-        Matrix y = columns(sample, dIn, targetWidth);
-        InputStatistics inputs = InputStatistics.of(x, input.normalize(), Centre.MEAN);
-        InputStatistics targets = InputStatistics.of(y, input.normalize(), input.centre());
+        Matrix x = sample.columns(0, dIn);
+        Matrix y = sample.columns(dIn, dOut);
+        InputStatistics inputs = InputStatistics.of(x, RowMap.of(x, parts, input, workers), Centre.MEAN);
+        InputStatistics targets = InputStatistics.of(y, RowMap.of(y, List.of(dOut), input, workers), input.centre());
         return new DataStatistics(inputs, targets, response(x, inputs, y, targets));
-    }
-
-    private static Matrix columns(Matrix rows, int from, int width) {
-        Matrix out = Matrix.zeros(rows.rows(), width);
-        for (int r = 0; r < rows.rows(); r++) {
-            System.arraycopy(rows.data(), rows.offset(r) + from, out.data(), out.offset(r), width);
-        }
-        return out;
     }
 
     private static Matrix response(Matrix x, InputStatistics inputs, Matrix y, InputStatistics targets) {
         double[] sums = new double[y.cols() * x.cols()];
         for (int r = 0; r < x.rows(); r++) {
+            double[] from = inputs.map().of(x.data(), x.offset(r));
+            double[] to = targets.map().of(y.data(), y.offset(r));
             for (int o = 0; o < y.cols(); o++) {
-                double moved = y.at(r, o) * targets.scale() - targets.centre()[o];
+                double moved = to[o] - targets.centre()[o];
                 for (int c = 0; c < x.cols(); c++) {
-                    sums[o * x.cols() + c] += moved * (x.at(r, c) * inputs.scale() - inputs.centre()[c]) / x.rows();
+                    sums[o * x.cols() + c] += moved * (from[c] - inputs.centre()[c]) / x.rows();
                 }
             }
         }

@@ -136,6 +136,21 @@ final class GatedCoder implements Coder {
     }
 
     @Override
+    public void restart(boolean[] living, double scale) {
+        for (int i = 0; i < living.length; i++) {
+            if (!living[i]) {
+                gated.logScale()[i] = 0;
+                gated.magnitudeBias()[i] = 0;
+            }
+        }
+    }
+
+    @Override
+    public void lift(int latent, float by) {
+        gated.magnitudeBias()[latent] += by;
+    }
+
+    @Override
     public float[] normGradient() {
         return normGradient;
     }

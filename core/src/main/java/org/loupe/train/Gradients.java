@@ -16,7 +16,7 @@ import org.loupe.tensor.Workers;
  * db_dec   = Σ_b G_b − W_encᵀ db_enc          (the second term because x_c = x − b_dec)
  * </pre>
  *
- * The auxiliary loss adds its own entries with its own G. Where dictionary rows have unit norm, the part of dW_dec,i along W_dec,i is
+ * A slope c_i that z_i has in all rows adds c_i Σ_b x_c,b and c_i B. The auxiliary loss adds its own entries with its own G. Where dictionary rows have unit norm, the part of dW_dec,i along W_dec,i is
  * removed: the row's length is not a parameter. A tied dictionary takes both gradients. Each latent belongs to one thread and each sum has one order.
  */
 final class Gradients {
@@ -58,8 +58,9 @@ final class Gradients {
      * @param tied the encoder is the dictionary
      * @param aligned ⟨w_enc,i , w_dec,i⟩ = 1
      * @param normGradient dL/d|W_dec,i| of penalties, or empty
+     * @param commonSlope dL/dz_i that all rows have in common, or empty
      */
-    record Dictionary(boolean unit, boolean tied, boolean aligned, float[] normGradient) {}
+    record Dictionary(boolean unit, boolean tied, boolean aligned, float[] normGradient, float[] commonSlope) {}
 
     /**
      * Overwrites all gradients.
@@ -78,6 +79,8 @@ final class Gradients {
         int dIn = sae.dIn();
         int dOut = sae.dOut();
         float[] rows = sae.decoder().data();
+        float[] common = dictionary.commonSlope();
+        float[] sum = common.length > 0 ? batch.columnSums(kernels) : zeros;
         workers.forEach(sae.latents(), LATENT_CHUNK, (from, to, worker) -> {
             if (dense != null) {
                 dense.block(from, to, batch, decoder, encoder, encoderBias, worker);
@@ -97,6 +100,10 @@ final class Gradients {
                             i * dOut,
                             encoder.data(),
                             i * dIn);
+                }
+                if (common.length > 0) {
+                    kernels.addScaled(common[i], sum, 0, encoder.data(), i * dIn, dIn);
+                    encoderBias[i] += common[i] * batch.rows;
                 }
                 if (dictionary.tied()) {
                     kernels.addScaled(1, encoder.data(), i * dIn, decoder.data(), i * dOut, dOut);

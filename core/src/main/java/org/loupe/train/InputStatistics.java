@@ -5,11 +5,11 @@ import org.loupe.tensor.Matrix;
 /**
  * What a sample of rows says about the data.
  *
- * @param scale √(d / mean ‖x‖²): scaled rows have mean squared norm d (Templeton et al. 2024, Scaling Monosemanticity, methods)
- * @param variance mean squared distance from the mean, after scaling
- * @param centre mean or geometric median, after scaling
+ * @param map what rows become in training
+ * @param variance mean squared distance from the mean, after the map
+ * @param centre mean or geometric median, after the map
  */
-record InputStatistics(double scale, double variance, float[] centre) {
+record InputStatistics(RowMap map, double variance, float[] centre) {
     private static final int WEISZFELD_STEPS = 30;
 
     /** Standard deviation of ⟨w, x⟩ over the rows, in mean square over unit directions w: √(variance / d). */
@@ -17,32 +17,51 @@ record InputStatistics(double scale, double variance, float[] centre) {
         return Math.sqrt(variance / centre.length);
     }
 
-    static InputStatistics of(Matrix sample, boolean normalize, Centre centre) {
+    /**
+     * Measures a sample [rows × d], raw units.
+     *
+     * @param map of these rows
+     */
+    static InputStatistics of(Matrix sample, RowMap map, Centre centre) {
+        if (map.isScalar()) {
+            return of(sample, map.scale(), map, centre);
+        }
         int d = sample.cols();
+        Matrix mapped = Matrix.zeros(sample.rows(), d);
+        for (int r = 0; r < sample.rows(); r++) {
+            double[] x = map.of(sample.data(), sample.offset(r));
+            for (int c = 0; c < d; c++) {
+                mapped.data()[r * d + c] = (float) x[c];
+            }
+        }
+        return of(mapped, 1, map, centre);
+    }
+
+    private static InputStatistics of(Matrix rows, double scale, RowMap map, Centre centre) {
+        int d = rows.cols();
         double[] mean = new double[d];
         double squares = 0;
-        for (int r = 0; r < sample.rows(); r++) {
+        for (int r = 0; r < rows.rows(); r++) {
             for (int c = 0; c < d; c++) {
-                double x = sample.at(r, c);
-                mean[c] += x / sample.rows();
-                squares += x * x / sample.rows();
+                double x = rows.at(r, c);
+                mean[c] += x / rows.rows();
+                squares += x * x / rows.rows();
             }
         }
         double meanSquare = 0;
         for (double m : mean) {
             meanSquare += m * m;
         }
-        double scale = normalize && squares > 0 ? Math.sqrt(d / squares) : 1;
         double variance = (squares - meanSquare) * scale * scale;
         double[] middle = switch (centre) {
             case MEAN -> mean;
-            case GEOMETRIC_MEDIAN -> geometricMedian(sample, mean);
+            case GEOMETRIC_MEDIAN -> geometricMedian(rows, mean);
         };
         float[] scaled = new float[d];
         for (int c = 0; c < d; c++) {
             scaled[c] = (float) (middle[c] * scale);
         }
-        return new InputStatistics(scale, variance > 0 ? variance : 1, scaled);
+        return new InputStatistics(map, variance > 0 ? variance : 1, scaled);
     }
 
     /** The point with the least sum of distances: Weiszfeld's iteration from the mean. */

@@ -2,9 +2,12 @@ package org.loupe.train;
 
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
+import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Workers;
 
 /**
  * JumpReLU (Rajamanoharan et al. 2024, arXiv 2407.14435): f = z H(z − θ), θ ≥ 0 learnt. With δ_e = K((z_e − θ_i)/ε)/ε in place of the delta
@@ -21,7 +24,8 @@ import org.loupe.sae.Sae;
  * random, |W_enc,i| √(V/d), so that it keeps its meaning while the encoder's rows grow.
  *
  * <p>δ is not 0 on both sides of θ, so a batch's entries begin at θ minus the kernel's reach, z below 0 included. With {@code
- * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025).
+ * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025). {@code preactivation} adds a
+ * {@link PreactivationLoss}.
  */
 final class JumpReluCoder implements Coder {
     /** A threshold that the first batch is to decide. */
@@ -40,26 +44,25 @@ final class JumpReluCoder implements Coder {
     private final LatentSearch search;
     private final DictionaryNorms norms;
     private final Parameter threshold;
+    private final @Nullable PreactivationLoss preactivation;
     private final DictionaryNorms encoderNorms;
     private final float[] bandwidth;
     private final float[] floor;
     private final float[] normGradient;
 
-    /**
-     * @param spread standard deviation of ⟨w, x⟩ for unit directions w
-     * @param encoderNorms measures the encoder's rows
-     */
+    /** @param spread standard deviation of ⟨w, x⟩ for unit directions w */
     JumpReluCoder(
             TrainConfig config,
             Sae sae,
             double spread,
             LatentSearch search,
             DictionaryNorms norms,
-            DictionaryNorms encoderNorms) {
+            Kernels kernels,
+            Workers workers) {
         this.config = config.arch().jump();
         this.absolute = config.bandwidth();
         this.relative = config.arch().jump().relative_bandwidth() * spread;
-        this.encoderNorms = encoderNorms;
+        this.encoderNorms = new DictionaryNorms(Norms.FREE, kernels, workers);
         this.bandwidth = new float[config.latents()];
         this.target = config.wantedL0();
         this.tanh = new SparsityPenalty(
@@ -70,6 +73,9 @@ final class JumpReluCoder implements Coder {
                 "threshold",
                 ((Activation.JumpRelu) sae.activation()).threshold(),
                 config.arch().jump().threshold_lr());
+        double coefficient = config.arch().jump().preactivation();
+        this.preactivation =
+                coefficient > 0 ? new PreactivationLoss(coefficient, config.latents(), kernels, workers) : null;
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
     }
@@ -120,7 +126,7 @@ final class JumpReluCoder implements Coder {
         };
         float[] pre = batch.active.value();
         int[] index = batch.active.index();
-        return loss
+        double own = loss
                 + batch.sumByLatent(e -> {
                     int i = index[e];
                     float z = pre[e];
@@ -146,6 +152,29 @@ final class JumpReluCoder implements Coder {
                     batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
                     return part;
                 });
+        return preactivation == null
+                ? own
+                : own + preactivation.backward(batch, sae, threshold, norm, norms.free() ? normGradient : null);
+    }
+
+    @Override
+    public float[] commonSlope() {
+        return preactivation == null ? new float[0] : preactivation.commonSlope();
+    }
+
+    /** θ falls with the norm of the encoder's row: on as many rows as a living latent of that direction it is passed. */
+    @Override
+    public void restart(boolean[] living, double scale) {
+        float[] theta = threshold.values();
+        double sum = 0;
+        int n = 0;
+        for (int i = 0; i < theta.length; i++) {
+            sum += living[i] ? theta[i] : 0;
+            n += living[i] ? 1 : 0;
+        }
+        for (int i = 0; i < theta.length; i++) {
+            theta[i] = living[i] ? theta[i] : (float) (n > 0 ? scale * sum / n : 0);
+        }
     }
 
     @Override

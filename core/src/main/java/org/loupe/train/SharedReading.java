@@ -21,7 +21,7 @@ import org.loupe.tensor.Workers;
 final class SharedReading implements AutoCloseable {
     private final Key key;
     private final ShuffledRows order;
-    private final int targetWidth;
+    private final List<Integer> parts;
     private final Workers workers;
     private final Consumer<TrainEvent> listener;
     private final Map<TrainConfig.Input, DataStatistics> statistics = new HashMap<>();
@@ -49,7 +49,7 @@ final class SharedReading implements AutoCloseable {
     SharedReading(Key key, RowSource rows, Consumer<TrainEvent> listener) {
         this.key = key;
         this.order = new ShuffledRows(rows, key.batch(), key.seed(), key.buffer(), key.shuffle());
-        this.targetWidth = rows.targetWidth();
+        this.parts = rows.parts();
         this.workers = new Workers(key.threads());
         this.listener = listener;
     }
@@ -59,7 +59,8 @@ final class SharedReading implements AutoCloseable {
         training.add(new Training(
                 job,
                 record,
-                input -> statistics.computeIfAbsent(input, i -> DataStatistics.of(sample(i.sample()), targetWidth, i)),
+                input -> statistics.computeIfAbsent(
+                        input, i -> DataStatistics.of(sample(i.sample()), parts, i, workers)),
                 workers,
                 listener));
     }

@@ -63,6 +63,10 @@ public record TrainConfig(
 
         @About("Auxiliary loss that revives dead latents.") Auxk auxk,
 
+        @About("Resampling of dead latents.") Resample resample,
+
+        @About("Lifting dead latents over their threshold.") Revive revive,
+
         @About("How rows are read and the dictionary begins.")
         Input input,
 
@@ -113,6 +117,39 @@ public record TrainConfig(
     }
 
     /**
+     * Dead latents begin anew on rows that are badly reconstructed (Bricken et al. 2023, Towards Monosemanticity, "Neuron
+     * Resampling"); {@link Revival} says how.
+     */
+    public record Resample(
+            @About("Share of the steps from one resampling to the next; 0: 0.05 for jumprelu, for the others never.")
+            double every,
+
+            @About("Share of the steps after which there is none; 0: never any.")
+            double until,
+
+            @About("Norm of a new encoder row, and jumprelu's new threshold, as a multiple of the living ones' mean.")
+            double scale) {
+        public Resample {
+            require(every >= 0 && every <= 1, "resample.every", every, "in [0, 1]");
+            require(until >= 0 && until <= 1, "resample.until", until, "in [0, 1]");
+            require(scale > 0 && scale < 1e6, "resample.scale", scale, "> 0 and < 1e6");
+        }
+    }
+
+    /**
+     * Revival without a loss.
+     */
+    public record Revive(
+            @About(
+                    "What each step adds to a dead latent's encoder bias, as a multiple of the learning rate (bias adaptation, arXiv"
+                            + " 2506.14002); 0: off.")
+            double bias) {
+        public Revive {
+            require(bias >= 0 && bias < 1e6, "revive.bias", bias, "≥ 0 and < 1e6");
+        }
+    }
+
+    /**
      * Reading and initialisation.
      */
     public record Input(
@@ -123,6 +160,17 @@ public record TrainConfig(
 
             @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
             boolean normalize,
+
+            @About("Subtracts the mean from rows while training, for targets too; folded away on saving.")
+            boolean centre_rows,
+
+            @About(
+                    "Map of rows while training: none, parts (a scale for each hook point of a crosscoder), full (covariance); folded"
+                            + " away on saving. matching_pursuit, whose encoder is its dictionary, has none.")
+            Whitening whiten,
+
+            @About("What full adds to the covariance's eigenvalues, as a multiple of their mean.")
+            double whiten_floor,
 
             @About(
                     "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 1 for relu and p_anneal, else 0.1.")
@@ -136,6 +184,7 @@ public record TrainConfig(
         public Input {
             require(buffer >= 1, "input.buffer", buffer, "≥ 1");
             require(encoder_norm >= 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "≥ 0 and < 1e6");
+            require(whiten_floor > 0 && whiten_floor < 1e6, "input.whiten_floor", whiten_floor, "> 0 and < 1e6");
             require(sample >= 2, "input.sample", sample, "≥ 2");
         }
     }
@@ -161,7 +210,9 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
-            new Input(true, 262_144, true, 0, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new Resample(0, 0.7, 0.2),
+            new Revive(0),
+            new Input(true, 262_144, true, false, Whitening.PARTS, 0.01, 0, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
@@ -176,6 +227,16 @@ public record TrainConfig(
                 "free",
                 "unit for " + architecture.key() + ", whose activations no penalty keeps small");
         require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
+        require(
+                revive.bias() == 0 || architecture != Architecture.MATCHING_PURSUIT,
+                "revive.bias",
+                revive.bias(),
+                "0 for matching_pursuit, which has no encoder bias");
+        require(
+                input.whiten() != Whitening.FULL || architecture != Architecture.MATCHING_PURSUIT,
+                "input.whiten",
+                "full",
+                "none for matching_pursuit, whose encoder is its dictionary");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
@@ -188,6 +249,22 @@ public record TrainConfig(
         if (!holds) {
             throw new IllegalArgumentException(key + ": " + value + ", expected " + rule);
         }
+    }
+
+    /** How rows are read in this architecture. */
+    Input inputInForce() {
+        return architecture != Architecture.MATCHING_PURSUIT
+                ? input
+                : new Input(
+                        input.shuffle,
+                        input.buffer,
+                        input.normalize,
+                        input.centre_rows,
+                        Whitening.NONE,
+                        input.whiten_floor,
+                        input.encoder_norm,
+                        input.centre,
+                        input.sample);
     }
 
     /** Active latents of a row at the end of the run: l0 where it is given, else k. */
@@ -225,6 +302,12 @@ public record TrainConfig(
     /** Rows without firing after which a latent is dead, in a run of that many steps. */
     public long deadAfter(long steps) {
         return auxk.dead_after() > 0 ? auxk.dead_after() : Math.min(10_000_000, Math.max(batch, steps * batch / 20));
+    }
+
+    /** Steps from one resampling to the next in a run of that many; 0: there is none. */
+    long resampleEvery(long steps) {
+        double share = resample.every() > 0 || architecture != Architecture.JUMPRELU ? resample.every() : 0.05;
+        return share > 0 && resample.until() > 0 ? Math.max(1, Math.round(share * steps)) : 0;
     }
 
     /** Dead latents active in each row, for rows of width d. */

@@ -28,6 +28,8 @@ public final class Trainer implements AutoCloseable {
     private final long steps;
     private final long deadAfter;
     private final DataStatistics statistics;
+    private final RowMapper inputMap;
+    private final RowMapper targetMap;
     private final Sae sae;
 
     /** Rows seen when each latent last fired. */
@@ -51,6 +53,7 @@ public final class Trainer implements AutoCloseable {
     private final Gradients gradients;
     private final Adam adam;
     private final SparsityControl control;
+    private final Revival revival;
     private long step;
 
     /**
@@ -61,7 +64,11 @@ public final class Trainer implements AutoCloseable {
      * @param steps length of the run
      */
     public Trainer(TrainConfig config, Matrix sample, int targetWidth, long steps, Workers workers) {
-        this(config, DataStatistics.of(sample, targetWidth, config.input()), steps, workers);
+        this(
+                config,
+                DataStatistics.of(sample, List.of(sample.cols() - targetWidth), config.inputInForce(), workers),
+                steps,
+                workers);
     }
 
     Trainer(TrainConfig config, DataStatistics statistics, long steps, Workers workers) {
@@ -82,6 +89,8 @@ public final class Trainer implements AutoCloseable {
         this.steps = steps;
         this.deadAfter = config.deadAfter(steps);
         this.statistics = statistics;
+        this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
+        this.targetMap = new RowMapper(statistics.targets().map(), kernels);
         this.sae = InitialSae.of(config, statistics, kernels);
         int m = sae.latents();
         this.lastFired = new long[m];
@@ -129,6 +138,8 @@ public final class Trainer implements AutoCloseable {
         this.gradients = new Gradients(m, encoder, encoderBias, decoder, decoderBias, kernels, workers);
         this.adam = new Adam(config.optimizer(), kernels, workers);
         this.control = new SparsityControl(config, steps, sae.dOut());
+        this.revival = new Revival(
+                config, steps, statistics.inputs().centre(), sae, encoder, encoderBias, decoder, coder, kernels);
     }
 
     /**
@@ -144,6 +155,8 @@ public final class Trainer implements AutoCloseable {
         }
         double progress = (double) step / steps;
         double coefficient = control.coefficient(progress);
+        long seen = step * config.batch();
+        batch.dead = dead(seen);
         forward(rows, progress);
         NestedLoss.Value value = objective.of(batch);
         batch.slopes();
@@ -164,14 +177,12 @@ public final class Trainer implements AutoCloseable {
                     new int[0],
                     sae.latents());
         }
-        long seen = step * config.batch();
-        int[] dead = dead(seen);
-        boolean revive = auxiliary != null && dead.length > 0;
+        boolean revive = auxiliary != null && batch.dead.length > 0;
         if (auxiliary != null && revive) {
-            loss += auxiliary.loss(batch, dead, sae);
+            loss += auxiliary.loss(batch, batch.dead, sae);
         }
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
-                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient());
+                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient(), coder.commonSlope());
         gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, revive ? auxiliary : null);
         coder.correct(gradients);
         if (skip != null) {
@@ -183,6 +194,7 @@ public final class Trainer implements AutoCloseable {
         adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
         coder.project();
         countFired(seen + batch.rows, dense);
+        revival.after(step, rate, dead(seen + batch.rows), batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, progress, rate / schedule.peak());
         return new StepStats(
@@ -191,7 +203,7 @@ public final class Trainer implements AutoCloseable {
                 loss,
                 value.squares() / spread(batch.target),
                 l0,
-                dead.length,
+                batch.dead.length,
                 rate,
                 norm,
                 config.architecture().penalised() ? coefficient : control.wanted());
@@ -203,15 +215,12 @@ public final class Trainer implements AutoCloseable {
         float[] subtracted = sae.subtractDecoderBias() ? sae.decoderBias() : new float[dIn];
         workers.forEach(batch.rows, ROW_CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
+                inputMap.apply(rows.data(), r * (dIn + dOut), batch.x.data(), r * dIn);
                 for (int c = 0; c < dIn; c++) {
-                    float x = (float) (rows.data()[r * (dIn + dOut) + c]
-                            * statistics.inputs().scale());
-                    batch.x.data()[r * dIn + c] = x;
-                    batch.inputs.data()[r * dIn + c] = x - subtracted[c];
+                    batch.inputs.data()[r * dIn + c] = batch.x.data()[r * dIn + c] - subtracted[c];
                 }
-                for (int c = 0; c < dOut; c++) {
-                    batch.target.data()[r * dOut + c] = (float) (rows.data()[r * (dIn + dOut) + dIn + c]
-                            * statistics.targets().scale());
+                if (dOut > 0) {
+                    targetMap.apply(rows.data(), r * (dIn + dOut) + dIn, batch.target.data(), r * dOut);
                 }
             }
         });
@@ -287,47 +296,9 @@ public final class Trainer implements AutoCloseable {
         return step;
     }
 
-    /**
-     * The SAE in raw units. With s the scale of the inputs and t that of the targets in training, f_raw = f / t: relu and top-k commute with
-     * a positive factor, so W_enc becomes (s / t) W_enc, and b_enc, thresholds and b_dec are divided by t. An
-     * autoencoder, whose s is t, keeps its weights as they are.
-     */
+    /** The SAE in raw units; see {@link Folding}. */
     public Sae result() {
-        double t = statistics.targets().scale();
-        float ratio = (float) (statistics.inputs().scale() / t);
-        Matrix dictionary =
-                new Matrix(sae.latents(), sae.dOut(), sae.decoder().data().clone());
-        Matrix skipped = sae.skip();
-        return new Sae(
-                batch.steps ? dictionary : times(sae.encoder(), ratio),
-                divided(sae.encoderBias(), t),
-                dictionary,
-                divided(sae.decoderBias(), t),
-                switch (sae.activation()) {
-                    case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
-                        sae.activation();
-                    case Activation.JumpRelu jump -> new Activation.JumpRelu(divided(jump.threshold(), t));
-                    case Activation.Gated gated ->
-                        new Activation.Gated(gated.logScale().clone(), divided(gated.magnitudeBias(), t));
-                },
-                sae.subtractDecoderBias(),
-                skipped == null ? null : times(skipped, ratio));
-    }
-
-    private Matrix times(Matrix weights, float factor) {
-        float[] out = Arrays.copyOf(weights.data(), weights.rows() * weights.cols());
-        if (factor != 1) {
-            kernels.scale(factor, out, 0, out.length);
-        }
-        return new Matrix(weights.rows(), weights.cols(), out);
-    }
-
-    private static float[] divided(float[] values, double scale) {
-        float[] out = new float[values.length];
-        for (int i = 0; i < values.length; i++) {
-            out[i] = (float) (values[i] / scale);
-        }
-        return out;
+        return new Folding(statistics.inputs().map(), statistics.targets().map(), workers).fold(sae, batch.steps);
     }
 
     /** All that the coming steps depend on, shared with the trainer and not copied. */

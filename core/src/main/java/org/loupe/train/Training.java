@@ -55,7 +55,7 @@ final class Training implements AutoCloseable {
             trainer.restore(state);
             return trainer;
         }
-        return new Trainer(config, statistics.apply(config.input()), steps, workers);
+        return new Trainer(config, statistics.apply(config.inputInForce()), steps, workers);
     }
 
     /** Steps done, and so the step of the batch that comes next. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 

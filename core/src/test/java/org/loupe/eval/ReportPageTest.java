@@ -68,7 +68,7 @@ class ReportPageTest {
             assertFalse(svg.group().contains("NaN"), svg.group());
             plots++;
         }
-        assertEquals(2 + 2 + 4, plots);
+        assertEquals(2 + 2 + 1 + 4, plots);
     }
 
     /** Dots for the two features that fire and have a latent, on axes that hold both frequencies. */
@@ -108,6 +108,38 @@ class ReportPageTest {
                 full.histograms()));
         assertTrue(page.contains("32 of 4,096 latents a row explain 75.0\u00a0% of the variance"), page);
         assertFalse(page.contains("cross-entropy") || page.contains("<h2>Training"));
+    }
+
+    /** 3, 5 and 4 of 12, in this order, and no section where none is dead. */
+    @Test
+    void theReasonsOfDeadLatentsAreDrawnWhereThereAreSome() throws Exception {
+        EvalReport full = EvalReportTest.full();
+        Scores some = Scores.NONE
+                .with(Metric.FVU, 0.25)
+                .with(Metric.EXPLAINED_VARIANCE, 0.75)
+                .with(Metric.L0, 32)
+                .with(Metric.DEAD_TURNED_AWAY, 3)
+                .with(Metric.DEAD_THRESHOLD_TOO_HIGH, 5)
+                .with(Metric.DEAD_NEVER_WON, 4);
+        String page = page(of(full, some));
+        assertTrue(page.contains("<h2>Why latents are dead</h2>"), page);
+        assertTrue(page.contains("5 of 12 come near their threshold"), page);
+        Scores none = some.with(Metric.DEAD_TURNED_AWAY, 0)
+                .with(Metric.DEAD_THRESHOLD_TOO_HIGH, 0)
+                .with(Metric.DEAD_NEVER_WON, 0);
+        assertFalse(page(of(full, none)).contains("Why latents are dead"));
+    }
+
+    private static EvalReport of(EvalReport full, Scores scores) {
+        return new EvalReport(
+                full.provenance(),
+                full.sae(),
+                full.window(),
+                scores,
+                Scores.NONE,
+                full.baselines(),
+                Map.of(),
+                full.histograms());
     }
 
     @Test

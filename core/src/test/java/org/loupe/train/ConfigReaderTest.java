@@ -123,7 +123,7 @@ class ConfigReaderTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "architecture=gated | architecture | 'gated' | one of topk, batchtopk",
+                "architecture=gates | architecture | 'gates' | one of relu, p_anneal, topk",
                 "latents=0 | latents | 0 | ≥ 1",
                 "k=0 | k | 0 | from 1 to latents = 4096",
                 "k=5000 | k | 5000 | from 1 to latents = 4096",
@@ -145,6 +145,12 @@ class ConfigReaderTest {
                 "auxk.weight=-1 | auxk.weight | -1.0 | ≥ 0",
                 "auxk.k=-1 | auxk.k | -1 | ≥ 0",
                 "auxk.dead_after=-1 | auxk.dead_after | -1 | ≥ 0",
+                "resample.every=2 | resample.every | 2.0 | in [0, 1]",
+                "resample.until=-1 | resample.until | -1.0 | in [0, 1]",
+                "resample.scale=0 | resample.scale | 0.0 | > 0",
+                "revive.bias=-1 | revive.bias | -1.0 | ≥ 0",
+                "input.whiten=half | input.whiten | 'half' | one of none, parts, full",
+                "input.whiten_floor=0 | input.whiten_floor | 0.0 | > 0",
                 "input.buffer=0 | input.buffer | 0 | ≥ 1",
                 "input.sample=1 | input.sample | 1 | ≥ 2"
             })

@@ -51,9 +51,13 @@ class DenseBatchesTest {
                     rows[s].data()[i] = (float) random.nextGaussian() * (1 + i % d);
                 }
             }
-            DataStatistics statistics = DataStatistics.of(rows[0], 0, config.input());
             try (Workers workers = new Workers(threads);
-                    Trainer trainer = new Trainer(config, statistics, 100, dense, workers)) {
+                    Trainer trainer = new Trainer(
+                            config,
+                            DataStatistics.of(rows[0], List.of(d), config.input(), workers),
+                            100,
+                            dense,
+                            workers)) {
                 float[] bias = trainer.training().encoderBias();
                 Arrays.fill(bias, 0, bias.length / 5, -50); // latents that never fire: AuxK has work
                 List<StepStats> stats = new ArrayList<>();

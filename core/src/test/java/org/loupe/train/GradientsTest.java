@@ -57,7 +57,8 @@ class GradientsTest {
                     "auxk.dead_after=" + batch));
             all.addAll(keys);
             TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
-            DataStatistics statistics = DataStatistics.same(new InputStatistics(SCALE, VARIANCE, new float[d]));
+            DataStatistics statistics =
+                    DataStatistics.same(new InputStatistics(RowMap.scalar(SCALE, d), VARIANCE, new float[d]));
             trainer = new Trainer(config, statistics, 2 * STEP, workers);
             TrainState start = trainer.state();
             Arrays.fill(start.lastFired(), STEP * batch);
@@ -238,6 +239,8 @@ class GradientsTest {
                 "architecture=jumprelu arch.jump.penalty=quadratic",
                 "architecture=jumprelu arch.jump.penalty=tanh norms=free arch.jump.kernel=gaussian",
                 "architecture=jumprelu arch.jump.kernel=epanechnikov",
+                "architecture=jumprelu arch.jump.preactivation=0.4",
+                "architecture=jumprelu arch.jump.preactivation=2 arch.jump.input_gradient=true norms=free",
                 "architecture=gated",
                 "architecture=gated norms=free",
                 "architecture=gated loss=norm aligned=true"

@@ -254,16 +254,18 @@ record ScalarModel(
             case JUMPRELU -> {
                 double active = sum(f, norm, v -> v > 0 ? 1 : 0);
                 double excess = active / x.length / k - 1;
-                yield weight
-                        * switch (config.arch().jump().penalty()) {
-                            case STEP -> active;
-                            case QUADRATIC -> x.length * excess * excess;
-                            case TANH ->
-                                sum(
-                                        f,
-                                        norm,
-                                        v -> Math.tanh(config.arch().penalty().scale() * v));
-                        };
+                yield silence(theta, x, norm)
+                        + weight
+                                * switch (config.arch().jump().penalty()) {
+                                    case STEP -> active;
+                                    case QUADRATIC -> x.length * excess * excess;
+                                    case TANH ->
+                                        sum(
+                                                f,
+                                                norm,
+                                                v -> Math.tanh(
+                                                        config.arch().penalty().scale() * v));
+                                };
             }
             case GATED -> {
                 double[][] gate = map(preActivations(theta, x), (r, i, v) -> Math.max(v, 0));
@@ -273,6 +275,18 @@ record ScalarModel(
             }
             default -> 0;
         };
+    }
+
+    /** λ_p Σ relu(θ − z) |W_dec,i| over the dead latents of all rows, in the loss's unit. */
+    private double silence(double[] theta, double[][] x, double[] norm) {
+        double[][] z = preActivations(theta, x);
+        double sum = 0;
+        for (int i : dead) {
+            for (double[] row : z) {
+                sum += Math.max(0, theta[ownAt() + i] - row[i]) * norm[i];
+            }
+        }
+        return factor(x.length) * config.arch().jump().preactivation() * sum;
     }
 
     private double phi(double f) {
@@ -458,6 +472,10 @@ record ScalarModel(
                 };
                 double own = -delta * (t * slope + factor(x.length) * coefficient * step);
                 gradient[ownAt() + i] += own;
+                if (z[r][i] < t && contains(dead, i)) {
+                    gradient[ownAt() + i] +=
+                            factor(x.length) * config.arch().jump().preactivation() * norm;
+                }
                 if (config.arch().jump().input_gradient()) {
                     gradient[encoderBiasAt() + i] -= own;
                     for (int c = 0; c < d; c++) {

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.activations.MatrixRows;
+import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
@@ -97,6 +99,81 @@ class TrainRunTest {
         TrainRuns.assertSameSae(whole, interrupted);
     }
 
+    /** Latents die, some begin anew, biases are lifted; maps are read back from the checkpoint. */
+    @ParameterizedTest
+    @EnumSource(Architecture.class)
+    void anInterruptedRunThatRevivesLatentsEndsWithTheSameBits(Architecture architecture) throws IOException {
+        boolean tied = architecture == Architecture.MATCHING_PURSUIT;
+        List<String> set = List.of(
+                "architecture=" + architecture,
+                "l1=3",
+                "resample.every=0.1",
+                "resample.until=1",
+                "input.centre_rows=true",
+                "input.whiten=" + (tied ? "none" : "full"),
+                "revive.bias=" + (tied ? 0 : 1),
+                "arch.jump.preactivation=0.01");
+        Path whole = folder.resolve("whole");
+        TrainRuns.train(whole, TrainRuns.rows(), with(set, "threads=3"), event -> {});
+        Path interrupted = folder.resolve("interrupted");
+        TrainRuns.interruptAfter(interrupted, with(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
+        TrainRuns.train(interrupted, TrainRuns.rows(), with(set), event -> {});
+        TrainRuns.assertSameSae(whole, interrupted);
+    }
+
+    /** A crosscoder's hook points get a scale each unless one is asked for; the checkpoint has them to the bit. */
+    @Test
+    void aSourceOfSeveralPartsHasAScaleForEach() {
+        RowSource parts = new RowSource() {
+            private final RowSource whole = TrainRuns.rows();
+
+            @Override
+            public long rows() {
+                return whole.rows();
+            }
+
+            @Override
+            public int width() {
+                return whole.width();
+            }
+
+            @Override
+            public List<Integer> parts() {
+                return List.of(4, 20);
+            }
+
+            @Override
+            public void read(long from, int count, Matrix out, int at) {
+                whole.read(from, count, out, at);
+                for (int r = at; r < at + count; r++) {
+                    for (int c = 0; c < 4; c++) {
+                        out.data()[out.offset(r) + c] *= 16;
+                    }
+                }
+            }
+        };
+        double[] factor = mapOf(parts, "one").factor();
+        assertTrue(factor[0] == factor[3] && factor[4] == factor[23], Arrays.toString(factor));
+        assertEquals(16, factor[4] / factor[0], 2);
+        assertTrue(mapOf(parts, "two", "input.whiten=none").isScalar());
+    }
+
+    private RowMap mapOf(RowSource rows, String name, String... more) {
+        Path out = folder.resolve(name);
+        List<String> set = List.of("checkpoint_seconds=1e-9");
+        assertThrows(
+                TrainRuns.Interruption.class,
+                () -> TrainRuns.train(out, rows, with(set, more), TrainRuns.interruption(3)));
+        return Checkpoint.read(out.resolve(Checkpoint.FILE))
+                .statistics()
+                .inputs()
+                .map();
+    }
+
+    private static TrainConfig with(List<String> set, String... more) {
+        return TrainRuns.config(Stream.concat(set.stream(), Stream.of(more)).toArray(String[]::new));
+    }
+
     private static List<JsonNode> withoutRate(List<JsonNode> log) {
         log.forEach(line -> ((ObjectNode) line).remove("tokens_per_second"));
         return log;
@@ -146,7 +223,7 @@ class TrainRunTest {
         assertRefused("model = toy, this one has other", TrainRuns.rows(), "other");
     }
 
-    private void assertRefused(String words, org.loupe.activations.RowSource rows, String model) {
+    private void assertRefused(String words, RowSource rows, String model) {
         Provenance provenance = Provenance.here(model, "00ff", "made up", TrainRuns.HOOK, 0);
         BadInput refusal = assertThrows(
                 BadInput.class,

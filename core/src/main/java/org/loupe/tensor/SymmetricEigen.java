@@ -1,4 +1,4 @@
-package org.loupe.eval;
+package org.loupe.tensor;
 
 import java.util.Arrays;
 import java.util.Comparator;

@@ -1,4 +1,4 @@
-package org.loupe.eval;
+package org.loupe.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;

@@ -1,7 +1,4 @@
-package org.loupe.eval;
-
-import org.loupe.tensor.Matrix;
-import org.loupe.tensor.Workers;
+package org.loupe.tensor;
 
 /**
  * The scatter matrix Σ (x − μ)(x − μ)ᵀ of streamed rows in double. Rows are shifted by the mean of the first batch before
@@ -32,7 +29,7 @@ public final class Covariance {
     public void add(Matrix x, Workers workers) {
         x.requireCols(width, "covariance");
         if (rows == 0) {
-            RowMetrics.meanInto(x, shift);
+            x.meanInto(shift);
         }
         int groups = (x.rows() + GROUP - 1) / GROUP;
         double[][] shifted = shifted(x, groups * GROUP);

@@ -1,0 +1,174 @@
+package org.loupe.train;
+
+import org.loupe.sae.Activation;
+import org.loupe.sae.Sae;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/**
+ * Takes the maps of the rows into the weights, so that an SAE trained on x' = M (x − μ), ŷ' = N (y − ν) works on raw rows. With t = N's
+ * scale, f = f' / t:
+ *
+ * <pre>
+ * W_enc,i = M W'_enc,i / t      W_dec,i = t N⁻¹ W'_dec,i      b_dec = N⁻¹ b'_dec + ν
+ * b_enc   = b'_enc / t          less ⟨W_enc,i , μ⟩ where the encoder does not subtract b_dec; then b_mag less exp(r) times that
+ * W_skip  = N⁻¹ W'_skip M       and b_dec less W_skip μ
+ * </pre>
+ *
+ * <p>Relu, gates, counts and the order of activations commute with one positive factor, thresholds and b_mag are divided by t. Where N is t itself
+ * an autoencoder keeps its two weights to the bit; under another N dictionary rows no longer have unit norm.
+ */
+record Folding(RowMap inputs, RowMap targets, Workers workers) {
+    private static final int CHUNK = 64;
+
+    /**
+     * The SAE in raw units.
+     *
+     * @param tied whether the encoder is the dictionary
+     */
+    Sae fold(Sae sae, boolean tied) {
+        double t = targets.scale();
+        Matrix dictionary = decoder(sae.decoder());
+        Matrix encoder = tied ? dictionary : mapped(sae.encoder(), t);
+        double[] encoderBias = divided(sae.encoderBias(), t);
+        double[] decoderBias = targets.solve(doubles(sae.decoderBias(), 0, sae.dOut()));
+        Matrix trainedSkip = sae.skip();
+        Matrix skip = trainedSkip == null ? null : skip(trainedSkip);
+        double[] shift = inputs.shift();
+        double[] moved = new double[sae.latents()];
+        if (shift.length > 0 && !sae.subtractDecoderBias()) {
+            subtract(encoder, shift, moved);
+        }
+        for (int i = 0; i < moved.length; i++) {
+            encoderBias[i] += moved[i];
+        }
+        for (int o = 0; o < targets.shift().length; o++) {
+            decoderBias[o] += targets.shift()[o];
+        }
+        if (shift.length > 0 && skip != null) {
+            subtract(skip, shift, decoderBias);
+        }
+        return new Sae(
+                encoder,
+                floats(encoderBias),
+                dictionary,
+                floats(decoderBias),
+                switch (sae.activation()) {
+                    case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
+                        sae.activation();
+                    case Activation.JumpRelu jump -> new Activation.JumpRelu(floats(divided(jump.threshold(), t)));
+                    case Activation.Gated gated -> gated(gated, t, moved);
+                },
+                sae.subtractDecoderBias(),
+                skip);
+    }
+
+    /** Its u is without b_enc, so what moved b_enc moves b_mag too: exp(r) u + b_mag stays. */
+    private static Activation.Gated gated(Activation.Gated trained, double t, double[] moved) {
+        double[] bias = divided(trained.magnitudeBias(), t);
+        for (int i = 0; i < bias.length; i++) {
+            bias[i] += Math.exp(trained.logScale()[i]) * moved[i];
+        }
+        return new Activation.Gated(trained.logScale().clone(), floats(bias));
+    }
+
+    /** M w / t of every row w. */
+    private Matrix mapped(Matrix weights, double t) {
+        int d = weights.cols();
+        Matrix out = Matrix.zeros(weights.rows(), d);
+        workers.forEach(weights.rows(), CHUNK, (from, to, worker) -> {
+            for (int i = from; i < to; i++) {
+                if (inputs.matrix().length == 0) {
+                    for (int c = 0; c < d; c++) {
+                        out.data()[i * d + c] = weights.data()[i * d + c] * (float) (inputs.factor()[c] / t);
+                    }
+                } else {
+                    double[] row = inputs.times(doubles(weights.data(), i * d, d));
+                    for (int c = 0; c < d; c++) {
+                        out.data()[i * d + c] = (float) (row[c] / t);
+                    }
+                }
+            }
+        });
+        return out;
+    }
+
+    /** t N⁻¹ w of every row w. */
+    private Matrix decoder(Matrix weights) {
+        double t = targets.scale();
+        int d = weights.cols();
+        Matrix out = Matrix.zeros(weights.rows(), d);
+        workers.forEach(weights.rows(), CHUNK, (from, to, worker) -> {
+            for (int i = from; i < to; i++) {
+                if (targets.matrix().length == 0) {
+                    for (int c = 0; c < d; c++) {
+                        out.data()[i * d + c] = weights.data()[i * d + c] * (float) (t / targets.factor()[c]);
+                    }
+                } else {
+                    double[] row = targets.solve(doubles(weights.data(), i * d, d));
+                    for (int c = 0; c < d; c++) {
+                        out.data()[i * d + c] = (float) (t * row[c]);
+                    }
+                }
+            }
+        });
+        return out;
+    }
+
+    private Matrix skip(Matrix trained) {
+        if (inputs.isScalar() && targets.isScalar()) {
+            return mapped(trained, targets.scale());
+        }
+        int dOut = trained.rows();
+        int dIn = trained.cols();
+        double[][] rows = new double[dOut][];
+        for (int o = 0; o < dOut; o++) {
+            rows[o] = inputs.times(doubles(trained.data(), o * dIn, dIn));
+        }
+        Matrix out = Matrix.zeros(dOut, dIn);
+        double[] column = new double[dOut];
+        for (int c = 0; c < dIn; c++) {
+            for (int o = 0; o < dOut; o++) {
+                column[o] = rows[o][c];
+            }
+            double[] solved = targets.solve(column);
+            for (int o = 0; o < dOut; o++) {
+                out.data()[o * dIn + c] = (float) solved[o];
+            }
+        }
+        return out;
+    }
+
+    /** bias_i −= ⟨w_i, shift⟩, w as it is saved. */
+    private static void subtract(Matrix weights, double[] shift, double[] bias) {
+        for (int i = 0; i < bias.length; i++) {
+            for (int c = 0; c < shift.length; c++) {
+                bias[i] -= weights.at(i, c) * shift[c];
+            }
+        }
+    }
+
+    private static double[] doubles(float[] values, int at, int n) {
+        double[] out = new double[n];
+        for (int i = 0; i < n; i++) {
+            out[i] = values[at + i];
+        }
+        return out;
+    }
+
+    private static double[] divided(float[] values, double by) {
+        double[] out = doubles(values, 0, values.length);
+        for (int i = 0; i < out.length; i++) {
+            out[i] /= by;
+        }
+        return out;
+    }
+
+    private static float[] floats(double[] values) {
+        float[] out = new float[values.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = (float) values[i];
+        }
+        return out;
+    }
+}
