@@ -50,6 +50,7 @@ class GradientsTest {
                     "arch.penalty.warmup=0",
                     "arch.penalty.p=1",
                     "arch.jump.threshold=0.6",
+                    "resample.until=0",
                     "optimizer.beta1=0",
                     "optimizer.clip=0",
                     "auxk.weight=" + (deadEvery > 0 ? 0.3 : 0),
