@@ -15,9 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from sae_lens import SAE
+from sae_lens.saes.abstopk_sae import AbsTopKSAE, AbsTopKSAEConfig
+from sae_lens.saes.gated_sae import GatedSAE, GatedSAEConfig
 from sae_lens.saes.jumprelu_sae import JumpReLUSAE, JumpReLUSAEConfig
+from sae_lens.saes.matching_pursuit_sae import MatchingPursuitSAE, MatchingPursuitSAEConfig
 from sae_lens.saes.standard_sae import StandardSAE, StandardSAEConfig
 from sae_lens.saes.topk_sae import TopKSAE, TopKSAEConfig
+from sae_lens.saes.transcoder import SkipTranscoder, SkipTranscoderConfig
 
 D, M, K, ROWS = 13, 29, 4, 6
 
@@ -29,6 +33,11 @@ def saes():
         "topk_rescaled": TopKSAE(TopKSAEConfig(**shape, k=K, apply_b_dec_to_input=False, rescale_acts_by_decoder_norm=True)),
         "standard": StandardSAE(StandardSAEConfig(**shape, apply_b_dec_to_input=True)),
         "jumprelu": JumpReLUSAE(JumpReLUSAEConfig(**shape, apply_b_dec_to_input=False)),
+        "gated": GatedSAE(GatedSAEConfig(**shape, apply_b_dec_to_input=True)),
+        "abstopk": AbsTopKSAE(AbsTopKSAEConfig(**shape, k=K, apply_b_dec_to_input=True)),
+        "matching_pursuit": MatchingPursuitSAE(MatchingPursuitSAEConfig(
+            **shape, max_iterations=K, residual_threshold=0.0, stop_on_duplicate_support=False, apply_b_dec_to_input=True)),
+        "skip_transcoder": SkipTranscoder(SkipTranscoderConfig(**shape, d_out=D - 2, apply_b_dec_to_input=False)),
     }
 
 
@@ -37,17 +46,19 @@ def make(out: Path) -> None:
     for name, sae in saes().items():
         torch.manual_seed(3)
         with torch.no_grad():
-            for weight in (sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec):
-                weight.copy_(torch.randn_like(weight))
-            if name == "jumprelu":
-                sae.threshold.copy_(torch.randn_like(sae.threshold))  # some below 0: relu still cuts at 0
+            for weight in sae.parameters():
+                weight.copy_(torch.randn_like(weight))  # some thresholds below 0: relu still cuts at 0
+            if name == "matching_pursuit":
+                sae.W_dec /= sae.W_dec.norm(dim=1, keepdim=True)
             sae.cfg.metadata.model_name = "made up"
             sae.cfg.metadata.hook_name = "blocks.1.hook_resid_post"
+            if name == "skip_transcoder":
+                sae.cfg.metadata.hook_name_out = "blocks.1.hook_mlp_out"
             sae.save_model(out / name)
             x = torch.randn(ROWS, D)
             f = sae.encode(x)
             expected[name] = {"x": x.flatten().tolist(), "features": f.flatten().tolist(),
-                              "reconstruction": sae.decode(f).flatten().tolist()}
+                              "reconstruction": (sae(x) if name == "skip_transcoder" else sae.decode(f)).flatten().tolist()}
     (out / "expected.json").write_text(json.dumps({"rows": ROWS, **expected}) + "\n")
 
 

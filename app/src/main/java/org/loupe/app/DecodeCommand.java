@@ -42,6 +42,9 @@ final class DecodeCommand extends LoupeCommand {
     @Override
     void run(Terminal terminal) {
         Sae loaded = SaeFolder.load(sae).sae();
+        if (loaded.skip() != null) {
+            throw BadInput.in(sae, "is a skip transcoder: W_skip x needs the rows, which latents do not hold");
+        }
         try (Safetensors file = Safetensors.open(data);
                 Workers workers = new Workers(threads.count())) {
             Latents latents = latents(file, loaded.latents());

@@ -252,6 +252,7 @@ public final class Evaluation {
                 Matrix y = pairs ? row.columns(sae.dIn(), sae.dOut()) : row;
                 Latents latents = encoder.encode(x);
                 Decoder.decode(sae, latents, out, workers);
+                Decoder.addSkip(sae, x, out, workers);
                 sink.take(first(i), row, y, out.head(row.rows()), latents);
                 done += row.rows();
                 progress.at(stage, done, total);

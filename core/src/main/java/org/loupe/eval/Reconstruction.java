@@ -28,7 +28,10 @@ public interface Reconstruction {
     /** Encoding and decoding by an SAE. One thread at a time, as its {@link Encoder}. */
     static Reconstruction of(Sae sae, Workers workers) {
         Encoder encoder = new Encoder(sae, workers);
-        return (x, out) -> Decoder.decode(sae, encoder.encode(x), out, workers);
+        return (x, out) -> {
+            Decoder.decode(sae, encoder.encode(x), out, workers);
+            Decoder.addSkip(sae, x, out, workers);
+        };
     }
 
     /** The same row for every row: what mean and zero ablation put in. */

@@ -38,4 +38,25 @@ public final class Decoder {
             }
         });
     }
+
+    /**
+     * Adds W_skip x of a skip transcoder; nothing for other SAEs.
+     *
+     * @param x [rows × dIn], the rows that were encoded
+     * @param out [≥ rows × dOut], what {@link #decode} gave
+     */
+    public static void addSkip(Sae sae, Matrix x, Matrix out, Workers workers) {
+        Matrix skip = sae.skip();
+        if (skip == null) {
+            return;
+        }
+        workers.forEach(x.rows(), CHUNK, (from, to, worker) -> {
+            for (int r = from; r < to; r++) {
+                for (int o = 0; o < sae.dOut(); o++) {
+                    out.data()[out.offset(r) + o] +=
+                            Kernels.BEST.dot(skip.data(), o * sae.dIn(), x.data(), x.offset(r), sae.dIn());
+                }
+            }
+        });
+    }
 }

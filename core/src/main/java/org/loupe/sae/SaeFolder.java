@@ -142,9 +142,10 @@ public final class SaeFolder {
         int dOut = config.has("d_out") ? positive(file, config, "d_out") : d;
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
             Activation activation = activation(file, config, weights, m);
-            Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
             boolean tied = activation instanceof Activation.MatchingPursuit;
-            Matrix encoder = tied ? decoder : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
+            Matrix untied = tied ? Matrix.zeros(0, 0) : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
+            Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
+            Matrix encoder = tied ? decoder : untied;
             float[] bias = tied
                     ? new float[m]
                     : finite(weights, activation instanceof Activation.Gated ? "b_gate" : "b_enc", m);

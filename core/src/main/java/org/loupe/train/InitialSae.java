@@ -66,7 +66,9 @@ final class InitialSae {
                 double start = config.arch().jump().threshold();
                 Arrays.fill(
                         threshold,
-                        start > 0 ? (float) (start * statistics.inputs().spread()) : JumpReluCoder.FROM_FIRST_BATCH);
+                        start > 0
+                                ? (float) (start * statistics.inputs().spread() * config.encoderNorm())
+                                : JumpReluCoder.FROM_FIRST_BATCH);
                 yield new Activation.JumpRelu(threshold);
             }
             case GATED -> new Activation.Gated(new float[m], new float[m]);

@@ -121,7 +121,7 @@ public record TrainConfig(
      * Resampling"); {@link Revival} says how.
      */
     public record Resample(
-            @About("Share of the steps from one resampling to the next; 0: 0.05 for jumprelu, for the others never.")
+            @About("Share of the steps from one resampling to the next; 0: never.")
             double every,
 
             @About("Share of the steps after which there is none; 0: never any.")
@@ -306,8 +306,7 @@ public record TrainConfig(
 
     /** Steps from one resampling to the next in a run of that many; 0: there is none. */
     long resampleEvery(long steps) {
-        double share = resample.every() > 0 || architecture != Architecture.JUMPRELU ? resample.every() : 0.05;
-        return share > 0 && resample.until() > 0 ? Math.max(1, Math.round(share * steps)) : 0;
+        return resample.every() > 0 && resample.until() > 0 ? Math.max(1, Math.round(resample.every() * steps)) : 0;
     }
 
     /** Dead latents active in each row, for rows of width d. */

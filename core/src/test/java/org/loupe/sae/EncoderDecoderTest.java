@@ -21,7 +21,7 @@ import org.loupe.tensor.VectorKernels;
 import org.loupe.tensor.Workers;
 
 class EncoderDecoderTest {
-    private static float[] random(int size, Random random) {
+    static float[] random(int size, Random random) {
         float[] out = new float[size];
         for (int i = 0; i < size; i++) {
             out[i] = (float) random.nextGaussian();

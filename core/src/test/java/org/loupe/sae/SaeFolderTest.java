@@ -13,7 +13,9 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Random;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,6 +74,64 @@ class SaeFolderTest {
                 threshold, assertInstanceOf(Activation.JumpRelu.class, loaded).threshold());
     }
 
+    @Test
+    void gatesSignsPursuitsAndTranscodersAreLoadedAsTheyWereSaved() {
+        Sae topK = EncoderDecoderTest.sae(5, 9, 5, 2, true, 3);
+        float[] scale = {0, 1, -2, 0.5f, Float.MIN_VALUE, -1, 6, 7, 8};
+        float[] bias = {9, 1, 2, 0.5f, 0, -1, 6, 7, -8};
+        Activation.Gated gated = assertInstanceOf(
+                Activation.Gated.class,
+                again(EncoderDecoderTest.with(topK, new Activation.Gated(scale, bias)), INFO)
+                        .activation());
+        assertBits(scale, gated.logScale());
+        assertBits(bias, gated.magnitudeBias());
+        Activation signed = new Activation.AbsTopK(3);
+        assertEquals(signed, again(EncoderDecoderTest.with(topK, signed), INFO).activation());
+        Sae tied = new Sae(
+                topK.decoder(),
+                new float[9],
+                topK.decoder(),
+                topK.decoderBias(),
+                new Activation.MatchingPursuit(3, 0.25f),
+                true);
+        Sae pursuit = again(tied, INFO);
+        assertEquals(tied.activation(), pursuit.activation());
+        assertBits(topK.decoder().data(), pursuit.encoder().data());
+
+        Sae across = EncoderDecoderTest.sae(5, 9, 7, 2, false, 3);
+        SaeInfo pair = new SaeInfo(INFO.provenance(), INFO.hookIn(), "blocks.1.hook_mlp_out", Map.of(), Map.of());
+        for (Matrix skip :
+                new @Nullable Matrix[] {null, new Matrix(7, 5, EncoderDecoderTest.random(35, new Random(4)))}) {
+            for (Activation activation : List.of(topK.activation(), new Activation.Relu(), gated)) {
+                Sae transcoder = new Sae(
+                        across.encoder(),
+                        across.encoderBias(),
+                        across.decoder(),
+                        across.decoderBias(),
+                        activation,
+                        false,
+                        skip);
+                Sae loaded = again(transcoder, pair);
+                assertBits(across.encoder().data(), loaded.encoder().data());
+                assertBits(across.decoder().data(), loaded.decoder().data());
+                assertBits(across.decoderBias(), loaded.decoderBias());
+                assertEquals(activation.getClass(), loaded.activation().getClass());
+                assertEquals(skip == null, loaded.skip() == null);
+                if (skip != null) {
+                    assertBits(
+                            skip.data(), Objects.requireNonNull(loaded.skip()).data());
+                }
+            }
+        }
+    }
+
+    private Sae again(Sae sae, SaeInfo info) {
+        SaeFolder.save(folder.resolve("again"), sae, info);
+        SaeFolder.Loaded loaded = SaeFolder.load(folder.resolve("again"));
+        assertEquals(info, loaded.info());
+        return loaded.sae();
+    }
+
     private static void assertBits(float[] expected, float[] actual) {
         assertEquals(expected.length, actual.length);
         for (int i = 0; i < expected.length; i++) {
@@ -94,13 +154,25 @@ class SaeFolderTest {
 
     /** Files and numbers made by scripts/reference/saelens_roundtrip.py. */
     @ParameterizedTest
-    @ValueSource(strings = {"topk", "topk_rescaled", "standard", "jumprelu"})
+    @ValueSource(
+            strings = {
+                "topk",
+                "topk_rescaled",
+                "standard",
+                "jumprelu",
+                "gated",
+                "abstopk",
+                "matching_pursuit",
+                "skip_transcoder"
+            })
     void whatSaeLensSavedGivesWhatSaeLensComputes(String name) throws URISyntaxException {
         SaeFolder.Loaded loaded = SaeFolder.load(resource(name));
         Sae sae = loaded.sae();
         assertEquals("made up", loaded.info().provenance().model());
         assertEquals("blocks.1.hook_resid_post", loaded.info().hookIn());
-        assertEquals("blocks.1.hook_resid_post", loaded.info().hookOut());
+        assertEquals(
+                sae.skip() == null ? "blocks.1.hook_resid_post" : "blocks.1.hook_mlp_out",
+                loaded.info().hookOut());
         JsonNode expected = Json.tree(resource("expected.json")).path(name);
         int rows = floats(expected.path("x")).length / sae.dIn();
         try (Workers workers = new Workers(1)) {
@@ -114,6 +186,7 @@ class SaeFolderTest {
             assertArrayEquals(floats(expected.path("features")), dense, 2e-5f);
             Matrix out = Matrix.zeros(rows, sae.dOut());
             Decoder.decode(sae, f, out, workers);
+            Decoder.addSkip(sae, new Matrix(rows, sae.dIn(), floats(expected.path("x"))), out, workers);
             assertArrayEquals(floats(expected.path("reconstruction")), out.data(), 2e-5f);
         }
     }
@@ -162,10 +235,10 @@ class SaeFolderTest {
                 fault("no record of ours", without(SaeFolder.INFO), "has no loupe.json", "not finished"),
                 fault(
                         "another architecture",
-                        replace("topk", "gated"),
+                        replace("topk", "temporal"),
                         "cfg.json",
                         "architecture",
-                        "'gated'",
+                        "'temporal'",
                         "'topk'"),
                 fault("no thresholds", replace("topk", "jumprelu"), "sae_weights.safetensors", "threshold"),
                 fault("no architecture", replace("\"architecture\"", "\"arch\""), "cfg.json", "architecture"),

@@ -64,6 +64,7 @@ public final class CausalEvaluation {
             Matrix x = pairs ? rows.columns(0, sae.dIn()) : rows;
             Latents latents = encoder.encode(x);
             Decoder.decode(sae, latents, out, workers);
+            Decoder.addSkip(sae, x, out, workers);
             heldOut.add(pairs ? rows.columns(sae.dIn(), sae.dOut()) : rows, out, workers);
             usage.add(latents);
         });
