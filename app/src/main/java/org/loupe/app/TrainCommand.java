@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.RowSource;
+import org.loupe.train.Architecture;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
@@ -27,9 +28,9 @@ import picocli.CommandLine.Spec;
         footer = {
             "Example:",
             "  loupe train --store runs/demo/store --set latents=4096 --set k=32 --out runs/sae",
+            "  loupe train --store runs/demo/store --set architecture=jumprelu --set l0=32 --out runs/jump",
             "  loupe train --store runs/demo/store --sweep k=16,32,64 --sweep lr=1e-4,3e-4 --out runs/sweep",
-            "",
-            "Keys of --set and of the YAML file, with their defaults:"
+            ""
         })
 final class TrainCommand extends LoupeCommand {
     @ArgGroup(multiplicity = "1")
@@ -75,6 +76,13 @@ final class TrainCommand extends LoupeCommand {
     @Spec
     void describeKeys(CommandSpec command) {
         List<String> footer = new ArrayList<>(List.of(command.usageMessage().footer()));
+        footer.add("Architectures, for --set architecture=…:");
+        for (Architecture a : Architecture.values()) {
+            footer.add("  " + a.key());
+            footer.add("      " + a.about().replace("%", "%%"));
+        }
+        footer.add("");
+        footer.add("Keys of --set and of the YAML file, with their defaults:");
         for (ConfigReader.Key k : ConfigReader.keys()) {
             footer.add("  " + k.name() + " = " + k.defaultValue());
             footer.add("      " + k.about().replace("%", "%%"));

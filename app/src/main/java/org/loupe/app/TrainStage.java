@@ -78,10 +78,11 @@ final class TrainStage {
                         ? "train: complete already → " + out
                         : String.format(
                                 Locale.ROOT,
-                                "train: %,d latents, k %d: FVU %.3f, %,d dead; %,d tokens in %s, %,.0f tokens/s → %s",
+                                "train: %s, %,d latents: FVU %.3f, L0 %.1f, %,d dead; %,d tokens in %s, %,.0f tokens/s → %s",
+                                config.architecture().key(),
                                 config.latents(),
-                                config.k(),
                                 result.closing().fvu(),
+                                result.closing().l0(),
                                 result.closing().dead(),
                                 result.tokens(),
                                 Progress.clock(result.seconds()),
