@@ -9,6 +9,9 @@ import org.loupe.tensor.Workers;
 
 /** The coder of each architecture. */
 final class Coders {
+    /** The f32 product runs in any case, so that its sums are worth taking from a lower share on than dense products are. */
+    private static final double SEARCH = 0.5;
+
     private Coders() {}
 
     /** Reconstructions of a row that the loss judges, or steps that its reconstruction takes. */
@@ -41,7 +44,7 @@ final class Coders {
             double dense,
             Kernels kernels,
             Workers workers) {
-        LatentSearch search = new LatentSearch(kernels, workers, product, dense);
+        LatentSearch search = new LatentSearch(kernels, workers, product, SEARCH * dense);
         DictionaryNorms norms = new DictionaryNorms(config.norms(), kernels, workers);
         KSchedule schedule = KSchedule.of(config);
         double spread = statistics.inputs().spread();

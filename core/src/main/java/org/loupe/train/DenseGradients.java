@@ -100,6 +100,9 @@ final class DenseGradients {
         for (int c = 0; c < d; c += DenseRows.COLUMNS) {
             int width = Math.min(DenseRows.COLUMNS, d - c);
             for (int i = 0; i < to - from; i++) {
+                if (mine.counts[i] == 0) {
+                    continue;
+                }
                 int at = (from + i) * d + c;
                 kernels.weightedRows(
                         slabs,

@@ -53,6 +53,9 @@ final class DenseRows {
                 for (int c = 0; c < d; c += COLUMNS) {
                     int width = Math.min(COLUMNS, d - c);
                     for (int r = from; r < to; r++) {
+                        if (next[r - from] == end[r - from]) {
+                            continue;
+                        }
                         int at = r * d + c;
                         kernels.weightedRows(
                                 panel,
