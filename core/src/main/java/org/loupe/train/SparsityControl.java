@@ -6,7 +6,8 @@ package org.loupe.train;
  * <p>Of a penalty it moves the coefficient λ by a controller on log λ, proportional and integral, of the error e = log(L0 / wanted). What is wanted
  * falls geometrically from the L0 of the first step to the target over the penalty's warm-up, so that λ need not overshoot; the integral
  * is slowed with the learning rate, as is what it acts on. Of the top-k family it raises k where rows have too few positive
- * pre-activations to fill it. Without a target a coefficient rises to the given one over its warm-up and stays.
+ * pre-activations to fill it. Without a target a coefficient rises to the given one over its warm-up and stays;
+ * LASSO's has it from the first step, for without a penalty every atom is active.
  */
 final class SparsityControl {
     /** Integral gain over a whole run: an L0 that is e-fold too large moves log λ by this, were it to last all through. */
@@ -36,11 +37,13 @@ final class SparsityControl {
     private final double[] state;
 
     SparsityControl(TrainConfig config, long steps) {
-        this.penalised = config.architecture().penalised();
+        this.penalised = config.penalised();
         this.targeted = config.l0() > 0;
         this.target = config.wantedL0();
         this.given = config.l1();
-        this.warmup = config.arch().penalty().warmup();
+        this.warmup = config.architecture().classic() && !targeted
+                ? 0
+                : config.arch().penalty().warmup();
         this.steps = steps;
         this.state = new double[] {penalised && targeted ? Math.log(Math.max(given, 1e-6)) : 0, Double.NaN, Double.NaN};
     }

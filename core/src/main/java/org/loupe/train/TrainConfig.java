@@ -9,7 +9,9 @@ public record TrainConfig(
 
         @About("Number of latents, m.") int latents,
 
-        @About("Active latents of each row, k, of the top-k family; of batchtopk and matryoshka their mean.")
+        @About(
+                "Active latents of each row, k, of the top-k family; of batchtopk and matryoshka their mean, of residual_vq"
+                        + " its stages, of dictionary_learning with omp its atoms; vq has 1.")
         int k,
 
         @About(
@@ -18,7 +20,7 @@ public record TrainConfig(
         double l0,
 
         @About(
-                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated and jumprelu, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
+                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated, jumprelu and dictionary_learning with lasso, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
                         + " E‖x‖² = d; with l0 where it starts.")
         double l1,
 
@@ -48,7 +50,8 @@ public record TrainConfig(
         @About("Reconstruction loss: squared is Σ‖x − x̂‖² / V, norm is Σ‖x − x̂‖ / √V.")
         Loss loss,
 
-        @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them.")
+        @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them; the"
+                + " codes of vq and residual_vq are free always.")
         Norms norms,
 
         @About("Keeps ⟨w_enc,i , w_dec,i⟩ = 1 for each latent (aligned training, arXiv 2605.18629).")
@@ -61,7 +64,8 @@ public record TrainConfig(
 
         @About("Optimiser.") Optimizer optimizer,
 
-        @About("Auxiliary loss that revives dead latents.") Auxk auxk,
+        @About("Auxiliary loss that revives dead latents; vq, residual_vq and dictionary_learning move them instead.")
+        Auxk auxk,
 
         @About("How rows are read and the dictionary begins.")
         Input input,
@@ -175,6 +179,27 @@ public record TrainConfig(
                 "free",
                 "unit for " + architecture.key() + ", whose activations no penalty keeps small");
         require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
+        if (architecture.classic()) {
+            String reason = " for " + architecture.key();
+            require(!aligned, "aligned", aligned, "false" + reason);
+            require(loss == Loss.SQUARED, "loss", "norm", "squared" + reason);
+        }
+        require(
+                architecture != Architecture.VQ || l0 == 0 || l0 == 1,
+                "l0",
+                l0,
+                "1 (or 0) for vq, which gives each row one code; residual_vq gives it several");
+        long stages = architecture == Architecture.RESIDUAL_VQ ? Math.max(1, Math.round(l0 > 0 ? l0 : k)) : 1;
+        require(
+                latents % stages == 0,
+                "latents",
+                latents,
+                "a multiple of the " + stages + " stages of residual_vq, which have latents / k codes each");
+        require(
+                !lasso(architecture, arch) || l1 > 0,
+                "l1",
+                l1,
+                "> 0 for lasso: without a penalty every atom is active");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
@@ -191,7 +216,25 @@ public record TrainConfig(
 
     /** Active latents of a row at the end of the run: l0 where it is given, else k. */
     public double wantedL0() {
+        if (architecture == Architecture.VQ) {
+            return 1;
+        }
         return l0 > 0 ? l0 : k;
+    }
+
+    /** {@link #wantedL0} as the whole number of latents that a count allows. */
+    int count() {
+        return (int) Math.max(1, Math.round(wantedL0()));
+    }
+
+    /** Whether a penalty, and not a count, makes the latents sparse. */
+    public boolean penalised() {
+        return architecture.penalised() || lasso(architecture, arch);
+    }
+
+    private static boolean lasso(Architecture architecture, ArchitectureConfig arch) {
+        return architecture == Architecture.DICTIONARY_LEARNING
+                && arch.dictionary().coding() == ArchitectureConfig.Dictionary.Coding.LASSO;
     }
 
     /** Steps of the run over a source of that many rows, at least 1. */

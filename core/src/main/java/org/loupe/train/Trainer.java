@@ -88,12 +88,12 @@ public final class Trainer implements AutoCloseable {
                 sae.dIn(),
                 transcoder ? sae.dOut() : 0,
                 Coders.levels(config),
-                config.architecture() == Architecture.MATCHING_PURSUIT,
+                config.architecture().steps(),
                 factor);
         this.coder = Coders.of(config, sae, statistics, factor, offer.product().orElse(null), kernels, workers);
         this.objective = new NestedLoss(config.loss(), workers);
         this.sparse = new SparseRows(kernels, workers);
-        this.auxiliary = config.auxk().weight() > 0
+        this.auxiliary = config.auxk().weight() > 0 && !config.architecture().classic()
                 ? new AuxiliaryLoss(config.auxk().weight(), config.auxiliaryK(sae.dOut()), batch, kernels, workers)
                 : null;
         this.encoder = Parameter.of("encoder", sae.encoder().data(), 1);
@@ -128,6 +128,7 @@ public final class Trainer implements AutoCloseable {
         }
         double progress = (double) step / steps;
         double coefficient = control.coefficient(progress);
+        coder.penalty(coefficient);
         forward(rows, progress);
         NestedLoss.Value value = objective.of(batch);
         batch.slopes();
@@ -149,19 +150,11 @@ public final class Trainer implements AutoCloseable {
         if (auxiliary != null && revive) {
             loss += auxiliary.loss(batch, dead, sae);
         }
-        Gradients.Dictionary dictionary = new Gradients.Dictionary(
-                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient());
-        gradients.compute(sae, batch, entries, dictionary, revive ? auxiliary : null);
-        coder.correct(gradients);
-        if (skip != null) {
-            skip.gradient(batch);
-        }
-        double norm = gradients.norm(others);
         step++;
         double rate = schedule.at(step);
-        adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
-        coder.project();
+        double norm = coder.learn(batch, entries, sae, step) ? 0 : descend(revive ? auxiliary : null, rate);
         countFired(seen + batch.rows);
+        moveUnused(seen + batch.rows);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, progress, rate / schedule.peak());
         return new StepStats(
@@ -173,7 +166,40 @@ public final class Trainer implements AutoCloseable {
                 dead.length,
                 rate,
                 norm,
-                config.architecture().penalised() ? coefficient : control.wanted());
+                config.penalised() ? coefficient : control.wanted());
+    }
+
+    /** A step along the gradients; their norm. */
+    private double descend(@Nullable AuxiliaryLoss revival, double rate) {
+        boolean codes = sae.activation() instanceof Activation.ResidualCodes;
+        Gradients.Dictionary dictionary = new Gradients.Dictionary(
+                config.norms() == Norms.UNIT && !codes,
+                sae.activation().tied(),
+                config.aligned(),
+                coder.normGradient());
+        gradients.compute(sae, batch, entries, dictionary, revival);
+        coder.correct(gradients);
+        if (skip != null) {
+            skip.gradient(batch);
+        }
+        double norm = gradients.norm(others);
+        adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
+        coder.project();
+        return norm;
+    }
+
+    /** Latents that the coder has moved begin anew: without moments, and as if they had fired. */
+    private void moveUnused(long seen) {
+        int[] unused = dead(seen);
+        if (unused.length == 0 || !coder.move(unused, batch, sae, step)) {
+            return;
+        }
+        int d = sae.dOut();
+        for (int i : unused) {
+            Arrays.fill(decoder.first(), i * d, (i + 1) * d, 0);
+            Arrays.fill(decoder.second(), i * d, (i + 1) * d, 0);
+            lastFired[i] = seen;
+        }
     }
 
     private void forward(Matrix rows, double progress) {
@@ -268,47 +294,9 @@ public final class Trainer implements AutoCloseable {
         return step;
     }
 
-    /**
-     * The SAE in raw units. With s the scale of the inputs and t that of the targets in training, f_raw = f / t: relu and top-k commute with
-     * a positive factor, so W_enc becomes (s / t) W_enc, and b_enc, thresholds and b_dec are divided by t. An
-     * autoencoder, whose s is t, keeps its weights as they are.
-     */
+    /** The SAE in raw units. */
     public Sae result() {
-        double t = statistics.targets().scale();
-        float ratio = (float) (statistics.inputs().scale() / t);
-        Matrix dictionary =
-                new Matrix(sae.latents(), sae.dOut(), sae.decoder().data().clone());
-        Matrix skipped = sae.skip();
-        return new Sae(
-                batch.steps ? dictionary : times(sae.encoder(), ratio),
-                divided(sae.encoderBias(), t),
-                dictionary,
-                divided(sae.decoderBias(), t),
-                switch (sae.activation()) {
-                    case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
-                        sae.activation();
-                    case Activation.JumpRelu jump -> new Activation.JumpRelu(divided(jump.threshold(), t));
-                    case Activation.Gated gated ->
-                        new Activation.Gated(gated.logScale().clone(), divided(gated.magnitudeBias(), t));
-                },
-                sae.subtractDecoderBias(),
-                skipped == null ? null : times(skipped, ratio));
-    }
-
-    private Matrix times(Matrix weights, float factor) {
-        float[] out = Arrays.copyOf(weights.data(), weights.rows() * weights.cols());
-        if (factor != 1) {
-            kernels.scale(factor, out, 0, out.length);
-        }
-        return new Matrix(weights.rows(), weights.cols(), out);
-    }
-
-    private static float[] divided(float[] values, double scale) {
-        float[] out = new float[values.length];
-        for (int i = 0; i < values.length; i++) {
-            out[i] = (float) (values[i] / scale);
-        }
-        return out;
+        return RawUnits.of(training(), statistics, kernels);
     }
 
     /** All that the coming steps depend on, shared with the trainer and not copied. */
@@ -322,6 +310,7 @@ public final class Trainer implements AutoCloseable {
         if (sae.activation() instanceof Activation.JumpRelu jump) {
             arrays.put("threshold", jump.threshold());
         }
+        arrays.putAll(coder.state());
         return new TrainState(step, statistics, arrays, control.state(), lastFired);
     }
 
@@ -333,7 +322,14 @@ public final class Trainer implements AutoCloseable {
 
     /** The SAE as it is being trained, in scaled units. */
     Sae training() {
-        return sae;
+        return new Sae(
+                sae.encoder(),
+                sae.encoderBias(),
+                sae.decoder(),
+                sae.decoderBias(),
+                coder.activation(sae),
+                sae.subtractDecoderBias(),
+                sae.skip());
     }
 
     /** A group of weights by its name. */

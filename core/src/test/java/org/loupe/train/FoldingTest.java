@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
@@ -18,12 +21,27 @@ class FoldingTest {
     @ParameterizedTest
     @EnumSource(Architecture.class)
     void theResultOnRawRowsIsTheTrainedSaeOnScaledRows(Architecture architecture) {
+        onScaledRows("architecture=" + architecture);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"omp", "lasso"})
+    void theResultOfDictionaryLearningToo(String coding) {
+        for (boolean signed : new boolean[] {false, true}) {
+            onScaledRows(
+                    "architecture=dictionary_learning",
+                    "arch.dictionary.coding=" + coding,
+                    "arch.dictionary.signed=" + signed);
+        }
+    }
+
+    private static void onScaledRows(String... keys) {
         Matrix rows = Matrix.zeros(1000, TrainRuns.WIDTH);
         TrainRuns.rows().read(0, 1000, rows, 0);
         for (int i = 0; i < rows.data().length; i++) {
             rows.data()[i] *= 40;
         }
-        TrainConfig config = TrainRuns.config("batch=1000", "architecture=" + architecture);
+        TrainConfig config = ConfigReader.read(TrainRuns.config("batch=1000"), null, List.of(keys));
         try (Workers workers = new Workers(2)) {
             Trainer trainer = new Trainer(config, rows, 0, 20, workers);
             for (int step = 0; step < 20; step++) {
@@ -45,8 +63,9 @@ class FoldingTest {
             Matrix actual = Matrix.zeros(1000, TrainRuns.WIDTH);
             Decoder.decode(trained, inside, expected, workers);
             Decoder.decode(folded, outside, actual, workers);
+            float unit = trained.activation() instanceof Activation.ResidualCodes ? 1 : scale;
             for (int e = 0; e < inside.entries(); e++) {
-                assertEquals(inside.value()[e], outside.value()[e] * scale, 1e-5, "entry " + e);
+                assertEquals(inside.value()[e], outside.value()[e] * unit, 1e-5, "entry " + e);
             }
             for (int i = 0; i < expected.data().length; i++) {
                 assertEquals(expected.data()[i], actual.data()[i] * scale, 1e-5, "element " + i);
