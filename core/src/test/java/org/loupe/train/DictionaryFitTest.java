@@ -217,6 +217,27 @@ class DictionaryFitTest {
         }
     }
 
+    /** Whatever λ is at the start, and on rows encoded by the SAE that comes out. */
+    @ParameterizedTest
+    @CsvSource({"6, 5", "3, 0.1", "12, 100"})
+    void lassoReachesTheWantedL0(double wanted, double start) {
+        TrainConfig config =
+                TrainRuns.config("architecture=dictionary_learning", "arch.dictionary.coding=lasso", "batch=500");
+        config = ConfigReader.read(config, null, List.of("l0=" + wanted, "l1=" + start));
+        Matrix rows = Matrix.zeros(1000, TrainRuns.WIDTH);
+        TrainRuns.rows().read(0, 1000, rows, 0);
+        try (Workers workers = new Workers(2)) {
+            Trainer trainer = new Trainer(config, rows, 0, 400, workers);
+            for (int step = 0; step < 400; step++) {
+                Matrix half = Matrix.zeros(500, TrainRuns.WIDTH);
+                TrainRuns.rows().read(step % 2 * 500L, 500, half, 0);
+                trainer.step(half);
+            }
+            double l0 = new Encoder(trainer.result(), workers).encode(rows).entries() / 1000.0;
+            assertEquals(wanted, l0, 0.05 * wanted);
+        }
+    }
+
     @Test
     void atomsThatNothingUsesAreMovedToRowsAndForgotten() {
         TrainConfig config = config("arch.dictionary.restart=true", "auxk.dead_after=" + BATCH);
