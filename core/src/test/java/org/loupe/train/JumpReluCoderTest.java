@@ -35,8 +35,11 @@ class JumpReluCoderTest {
                 "optimizer.decay=0"));
         all.addAll(keys);
         TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
-        Trainer trainer =
-                new Trainer(config, DataStatistics.same(new InputStatistics(RowMap.scalar(1, 2), 1, new float[] {0, 0})), 1000, workers);
+        Trainer trainer = new Trainer(
+                config,
+                DataStatistics.same(new InputStatistics(RowMap.scalar(1, 2), 1, new float[] {0, 0})),
+                1000,
+                workers);
         System.arraycopy(new float[] {1, 0}, 0, trainer.training().encoder().data(), 0, 2);
         System.arraycopy(new float[] {0, 1}, 0, trainer.training().decoder().data(), 0, 2);
         ((Activation.JumpRelu) trainer.training().activation()).threshold()[0] = (float) THETA;
