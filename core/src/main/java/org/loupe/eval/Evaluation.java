@@ -209,6 +209,10 @@ public final class Evaluation {
             case Activation.JumpRelu _ -> "JumpReLU";
             case Activation.Gated _ -> "Gated";
             case Activation.MatchingPursuit pursuit -> "matching pursuit, " + pursuit.steps() + " steps";
+            case Activation.ResidualCodes codes ->
+                codes.stages() == 1 ? "vector quantisation" : "residual codes, " + codes.stages() + " stages";
+            case Activation.Omp omp -> "orthogonal matching pursuit, " + omp.atoms() + " atoms";
+            case Activation.Lasso lasso -> "LASSO, λ = " + lasso.penalty();
         };
     }
 

@@ -2,7 +2,6 @@ package org.loupe.eval;
 
 import java.util.Comparator;
 import java.util.stream.IntStream;
-import org.loupe.sae.Activation;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -49,18 +48,6 @@ final class TruthMatch {
             affinities.data()[i] = signed ? Math.abs(cosine) : Math.max(0, cosine);
         }
         return new TruthMatch(cosines, affinities);
-    }
-
-    /** Whether activations of this kind can be negative. */
-    static boolean signed(Activation activation) {
-        return switch (activation) {
-            case Activation.AbsTopK _ -> true;
-            case Activation.TopK _,
-                    Activation.Relu _,
-                    Activation.JumpRelu _,
-                    Activation.Gated _,
-                    Activation.MatchingPursuit _ -> false;
-        };
     }
 
     int features() {

@@ -58,8 +58,8 @@ final class TruthMetrics {
         if (!TruthMatch.fits(truth.directions(), sae.decoder())) {
             return new Result(scores, List.of());
         }
-        TruthMatch match =
-                TruthMatch.of(truth.directions(), sae.decoder(), TruthMatch.signed(sae.activation()), workers);
+        TruthMatch match = TruthMatch.of(
+                truth.directions(), sae.decoder(), sae.activation().signed(), workers);
         scores = scores.with(match.scores());
         Truth.Activity activity = truth.activity();
         if (activity == null) {

@@ -11,7 +11,27 @@ public sealed interface Activation {
             case TopK topK -> topK.k();
             case AbsTopK topK -> topK.k();
             case MatchingPursuit pursuit -> pursuit.steps();
-            case Relu _, JumpRelu _, Gated _ -> 0;
+            case ResidualCodes codes -> codes.stages();
+            case Omp omp -> omp.atoms();
+            case Relu _, JumpRelu _, Gated _, Lasso _ -> 0;
+        };
+    }
+
+    /** Whether the encoder's rows are the dictionary's and b_enc is 0. */
+    default boolean tied() {
+        return switch (this) {
+            case MatchingPursuit _, ResidualCodes _, Omp _, Lasso _ -> true;
+            case TopK _, AbsTopK _, Relu _, JumpRelu _, Gated _ -> false;
+        };
+    }
+
+    /** Whether activations can be negative. */
+    default boolean signed() {
+        return switch (this) {
+            case AbsTopK _ -> true;
+            case Omp omp -> omp.signed();
+            case Lasso lasso -> lasso.signed();
+            case TopK _, Relu _, JumpRelu _, Gated _, MatchingPursuit _, ResidualCodes _ -> false;
         };
     }
 
@@ -40,7 +60,7 @@ public sealed interface Activation {
 
     /**
      * f = z on the k pre-activations of the row with the largest |z|, 0 elsewhere; of equal ones positive ones first, then the lower
-     * latents. The one function whose activations may be negative (AbsTopK: Zhu et al. 2025, arXiv 2510.00404).
+     * latents. Activations may be negative (AbsTopK: Zhu et al. 2025, arXiv 2510.00404).
      *
      * @param k latents kept in each row
      */
@@ -77,6 +97,53 @@ public sealed interface Activation {
             requirePositive(steps);
             if (!(tolerance >= 0)) {
                 throw new IllegalArgumentException("tolerance: " + tolerance + ", expected at least 0");
+            }
+        }
+    }
+
+    /**
+     * Residual vector quantisation (Zeghidour et al. 2021, arXiv 2107.03312, §III-C): r = x − b_in, then each stage takes its nearest
+     * code, argmin ‖r − c_i‖² of equal ones the lowest, with f = 1, and leaves r − c_i. Stage s has the latents s·m/stages to
+     * (s+1)·m/stages − 1. One stage is plain vector quantisation (van den Oord et al. 2017, arXiv 1711.00937). Codes, which are
+     * the dictionary's rows, have any norm.
+     *
+     * @param stages codes of each row; divides the number of latents
+     */
+    record ResidualCodes(int stages) implements Activation {
+        public ResidualCodes {
+            requirePositive(stages);
+        }
+    }
+
+    /**
+     * Orthogonal matching pursuit (Pati, Rezaiifar &amp; Krishnaprasad 1993): r = x − b_in, S empty, then {@code atoms} times the atom with the
+     * largest ⟨w, r⟩ (|⟨w, r⟩| if signed) enters S, f becomes the least-squares solution argmin ‖x − b_in − Σ_S f_i w_i‖² (under f
+     * ≥ 0 unless signed) and r what it leaves. A row ends early where no atom outside S has ⟨w, r⟩ &gt; 10⁻⁶ ‖x − b_in‖, or where the
+     * next one lies in the span of S (squared distance at most 10⁻⁶). Dictionary rows have unit norm.
+     *
+     * @param atoms latents of each row, at most
+     * @param signed whether f may be negative
+     */
+    record Omp(int atoms, boolean signed) implements Activation {
+        public Omp {
+            requirePositive(atoms);
+        }
+    }
+
+    /**
+     * The LASSO's solution (Tibshirani 1996): f = argmin ‖x − b_in − Σ f_i w_i‖² + λ Σ |f_i|, under f ≥ 0 unless signed. Found on a
+     * growing set of atoms: each round adds the 32 atoms of largest ⟨w, r⟩ (|⟨w, r⟩| if signed) above λ/2 + 10⁻⁵ ‖x − b_in‖ and
+     * solves for all of the set; a row with none to add is finished. Dictionary rows have unit norm.
+     *
+     * @param penalty λ, in the units of the rows
+     * @param signed whether f may be negative
+     * @param rounds after which an unfinished row keeps what it has
+     */
+    record Lasso(float penalty, boolean signed, int rounds) implements Activation {
+        public Lasso {
+            requirePositive(rounds);
+            if (!(penalty > 0)) {
+                throw new IllegalArgumentException("penalty: " + penalty + ", expected above 0");
             }
         }
     }

@@ -10,12 +10,18 @@ public final class Activator {
     private final LatentSearch search;
     private final SignedSearch signed;
     private final Pursuit pursuit;
+    private final CodeSearch codes;
+    private final OrthogonalPursuit orthogonal;
+    private final LassoCoding lasso;
     private float[] floor = new float[0];
 
     public Activator(Kernels kernels, Workers workers) {
         this.search = new LatentSearch(kernels, workers);
         this.signed = new SignedSearch(search);
         this.pursuit = new Pursuit(search, kernels, workers);
+        this.codes = new CodeSearch(search, kernels, workers);
+        this.orthogonal = new OrthogonalPursuit(search, kernels, workers);
+        this.lasso = new LassoCoding(search, kernels, workers);
     }
 
     /**
@@ -42,6 +48,9 @@ public final class Activator {
             }
             case Activation.MatchingPursuit matching ->
                 pursuit.code(centred, sae.encoder(), matching.steps(), matching.tolerance(), out);
+            case Activation.ResidualCodes residual -> codes.code(centred, sae.encoder(), residual.stages(), out);
+            case Activation.Omp omp -> orthogonal.code(centred, sae.encoder(), omp.atoms(), omp.signed(), out);
+            case Activation.Lasso l -> lasso.code(centred, sae.encoder(), l.penalty(), l.signed(), l.rounds(), out);
         }
     }
 

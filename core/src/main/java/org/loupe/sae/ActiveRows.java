@@ -37,6 +37,26 @@ public final class ActiveRows {
             value[size++] = f;
         }
 
+        /** Appends those of places [from, to) that are not 0, by latent. */
+        void addSorted(int[] latents, double[] f, int from, int to) {
+            int first = size;
+            for (int e = from; e < to; e++) {
+                float rounded = (float) f[e];
+                if (rounded == 0) {
+                    continue;
+                }
+                add(latents[e], rounded);
+                for (int at = size - 1; at > first && index[at] < index[at - 1]; at--) {
+                    int latent = index[at];
+                    float moved = value[at];
+                    index[at] = index[at - 1];
+                    value[at] = value[at - 1];
+                    index[at - 1] = latent;
+                    value[at - 1] = moved;
+                }
+            }
+        }
+
         /** Ends a row of the group. */
         void endRow(int place) {
             counts[place] = size;

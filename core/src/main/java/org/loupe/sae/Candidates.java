@@ -35,6 +35,7 @@ final class Candidates {
     private long[] selection = new long[CAPACITY];
     private long[] exact = new long[CAPACITY];
     private int k;
+    private boolean positive;
 
     Candidates(int rows, int depth, Kernels kernels) {
         packed = new float[rows * depth];
@@ -47,17 +48,22 @@ final class Candidates {
         size = new int[rows];
     }
 
-    /** Begins a group of that many rows, k winners each. */
-    void start(int rows, int k) {
+    /**
+     * Begins a group of that many rows, k winners each.
+     *
+     * @param positive whether only positive values can win
+     */
+    void start(int rows, int k, boolean positive) {
         this.k = k;
+        this.positive = positive;
         Arrays.fill(size, 0);
         Arrays.fill(bar, rows, bar.length, Float.POSITIVE_INFINITY);
     }
 
-    /** Sets a row's bound. Winners are positive, so the bar starts at −B. */
+    /** Sets a row's bound. Where winners are positive, the bar starts at −B. */
     void bound(int row, float b) {
         bound[row] = b;
-        bar[row] = -b;
+        bar[row] = positive ? -b : Float.NEGATIVE_INFINITY;
     }
 
     /** Takes a proposed value. */

@@ -57,6 +57,9 @@ public final class LatentSearch {
          * @param threshold θ [latents], of any sign
          */
         record Above(float[] threshold) implements Rule {}
+
+        /** f = r on the row's largest pre-activation, of any sign; of equal ones the lower latent. */
+        record Best() implements Rule {}
     }
 
     /** A search whose product is f32. */
@@ -98,7 +101,7 @@ public final class LatentSearch {
     public void search(Matrix x, Matrix w, float[] bias, Rule rule, ActiveRows out) {
         x.requireCols(w.cols(), "search of latents");
         float[] floor = switch (rule) {
-            case Rule.Largest largest -> new float[bias.length];
+            case Rule.Largest _, Rule.Best _ -> new float[bias.length];
             case Rule.Above above -> above.threshold();
         };
         if (margins.length != bias.length) {
@@ -128,8 +131,10 @@ public final class LatentSearch {
                     to - from,
                     switch (rule) {
                         case Rule.Largest largest -> largest.k();
-                        case Rule.Above above -> Integer.MAX_VALUE;
-                    });
+                        case Rule.Above _ -> Integer.MAX_VALUE;
+                        case Rule.Best _ -> 1;
+                    },
+                    !(rule instanceof Rule.Best));
             if (product == null) {
                 propose(x, w, bound, from, to, mine);
             } else {
@@ -139,7 +144,8 @@ public final class LatentSearch {
             ActiveRows.Part part = out.part(from);
             for (int row = from; row < to; row++) {
                 switch (rule) {
-                    case Rule.Largest largest -> settlement.largest(row, mine, row - from, largest.k(), part);
+                    case Rule.Largest largest -> settlement.largest(row, mine, row - from, largest.k(), 0, part);
+                    case Rule.Best _ -> settlement.largest(row, mine, row - from, 1, Float.NEGATIVE_INFINITY, part);
                     case Rule.Above above -> settlement.above(row, mine, row - from, part);
                 }
                 part.endRow(row - from);
@@ -246,8 +252,8 @@ public final class LatentSearch {
             }
         }
 
-        /** First values the k largest p, then what they leave possible. */
-        void largest(int row, Candidates mine, int slot, int k, ActiveRows.Part out) {
+        /** First values the k largest p, then what they leave possible; keeps what lies above the least value allowed. */
+        void largest(int row, Candidates mine, int slot, int k, float lowest, ActiveRows.Part out) {
             int n = mine.shrink(slot);
             long[] keys = mine.keys[slot];
             long sure = mine.least[slot];
@@ -261,7 +267,7 @@ public final class LatentSearch {
                     least = Math.min(least, r);
                 }
             }
-            int positive = 0;
+            int kept = 0;
             for (int i = 0; i < n; i++) {
                 if (keys[i] < sure) {
                     if (Keys.value(keys[i]) < least - bound) {
@@ -269,12 +275,12 @@ public final class LatentSearch {
                     }
                     exact[i] = Keys.of(value(row, keys[i], bound), Keys.index(keys[i]));
                 }
-                if (Keys.value(exact[i]) > 0) {
-                    exact[positive++] = exact[i];
+                if (Keys.value(exact[i]) > lowest) {
+                    exact[kept++] = exact[i];
                 }
             }
-            long last = mine.leastOfLargest(exact, positive, k);
-            for (int i = 0; i < positive; i++) {
+            long last = mine.leastOfLargest(exact, kept, k);
+            for (int i = 0; i < kept; i++) {
                 if (exact[i] >= last) {
                     out.add(Keys.index(exact[i]), Keys.value(exact[i]));
                 }

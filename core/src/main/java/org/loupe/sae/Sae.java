@@ -48,12 +48,21 @@ public record Sae(
         int own = switch (activation) {
             case Activation.JumpRelu jump -> jump.threshold().length;
             case Activation.Gated gated -> Math.min(gated.logScale().length, gated.magnitudeBias().length);
-            case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
-                encoder.rows();
+            case Activation.TopK _,
+                    Activation.AbsTopK _,
+                    Activation.Relu _,
+                    Activation.MatchingPursuit _,
+                    Activation.ResidualCodes _,
+                    Activation.Omp _,
+                    Activation.Lasso _ -> encoder.rows();
         };
         if (own != encoder.rows()) {
             throw new IllegalArgumentException("sae: " + own + " values of "
                     + activation.getClass().getSimpleName() + " for " + encoder.rows() + " latents");
+        }
+        if (activation instanceof Activation.ResidualCodes codes && encoder.rows() % codes.stages() != 0) {
+            throw new IllegalArgumentException(
+                    "sae: " + encoder.rows() + " codes, expected a multiple of the " + codes.stages() + " stages");
         }
     }
 

@@ -15,8 +15,8 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors}), so that SAELens and
- * SAEBench open it as it is, plus {@code loupe.json}. The encoder is transposed at this border and nowhere else. TopK and Gated
- * transcoders, which SAELens does not have, are written in the same way under names of their own.
+ * SAEBench open it as it is, plus {@code loupe.json}. The encoder is transposed at this border and nowhere else. What
+ * SAELens does not have (transcoders of TopK and Gated, codes, OMP and LASSO) is written in the same way under names of its own.
  */
 public final class SaeFolder {
     public static final String CONFIG = "cfg.json";
@@ -36,7 +36,7 @@ public final class SaeFolder {
     public static void save(Path folder, Sae sae, SaeInfo info) {
         int m = sae.latents();
         SafetensorsWriter weights = new SafetensorsWriter();
-        boolean tied = sae.activation() instanceof Activation.MatchingPursuit;
+        boolean tied = sae.activation().tied();
         if (!tied) {
             weights.f32("W_enc", transpose(sae.encoder()));
         }
@@ -90,6 +90,16 @@ public final class SaeFolder {
                 config.put("residual_threshold", pursuit.tolerance());
                 config.put("stop_on_duplicate_support", false);
             }
+            case Activation.ResidualCodes codes -> config.put("stages", codes.stages());
+            case Activation.Omp omp -> {
+                config.put("k", omp.atoms());
+                config.put("signed", omp.signed());
+            }
+            case Activation.Lasso lasso -> {
+                config.put("penalty", lasso.penalty());
+                config.put("signed", lasso.signed());
+                config.put("rounds", lasso.rounds());
+            }
             case Activation.Relu _, Activation.JumpRelu _, Activation.Gated _ -> {}
         }
         return config;
@@ -113,6 +123,9 @@ public final class SaeFolder {
             case Activation.JumpRelu _ -> "jumprelu";
             case Activation.Gated _ -> "gated";
             case Activation.MatchingPursuit _ -> "matching_pursuit";
+            case Activation.ResidualCodes codes -> codes.stages() == 1 ? "vq" : "residual_vq";
+            case Activation.Omp _ -> "omp";
+            case Activation.Lasso _ -> "lasso";
         };
         if (!transcoder) {
             return name;
@@ -142,7 +155,7 @@ public final class SaeFolder {
         int dOut = config.has("d_out") ? positive(file, config, "d_out") : d;
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
             Activation activation = activation(file, config, weights, m);
-            boolean tied = activation instanceof Activation.MatchingPursuit;
+            boolean tied = activation.tied();
             Matrix untied = tied ? Matrix.zeros(0, 0) : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
             Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
             Matrix encoder = tied ? decoder : untied;
@@ -180,6 +193,17 @@ public final class SaeFolder {
             case "jumprelu" -> new Activation.JumpRelu(finite(weights, "threshold", m));
             case "gated" -> new Activation.Gated(finite(weights, "r_mag", m), finite(weights, "b_mag", m));
             case "matching_pursuit" -> pursuit(file, config);
+            case "vq", "residual_vq" -> {
+                int stages = positive(file, config, "stages");
+                if (m % stages != 0) {
+                    throw BadInput.in(file, "'stages' is " + stages + ", expected a divisor of d_sae = " + m);
+                }
+                yield new Activation.ResidualCodes(stages);
+            }
+            case "omp" ->
+                new Activation.Omp(
+                        atMost(m, file, config, "k"), config.path("signed").asBoolean(false));
+            case "lasso" -> lasso(file, config);
             default -> throw unreadable(file, architecture);
         };
     }
@@ -188,7 +212,7 @@ public final class SaeFolder {
         return BadInput.in(
                 file,
                 "architecture is '" + architecture + "', this version reads 'topk', 'abstopk', 'standard', 'jumprelu',"
-                        + " 'gated' and 'matching_pursuit', and their transcoders");
+                        + " 'gated' and 'matching_pursuit', and their transcoders, and 'vq', 'residual_vq', 'omp' and 'lasso'");
     }
 
     private static Activation pursuit(Path file, JsonNode config) {
@@ -201,6 +225,14 @@ public final class SaeFolder {
             throw BadInput.in(file, "'residual_threshold' is " + tolerance + ", expected a number ≥ 0");
         }
         return new Activation.MatchingPursuit(positive(file, config, "max_iterations"), (float) tolerance);
+    }
+
+    private static Activation lasso(Path file, JsonNode config) {
+        float penalty = (float) config.path("penalty").asDouble(0);
+        if (!(penalty > 0 && penalty < Float.POSITIVE_INFINITY)) {
+            throw BadInput.in(file, "'penalty' is " + config.path("penalty") + ", expected a number above 0");
+        }
+        return new Activation.Lasso(penalty, config.path("signed").asBoolean(false), positive(file, config, "rounds"));
     }
 
     private static int atMost(int m, Path file, JsonNode config, String key) {

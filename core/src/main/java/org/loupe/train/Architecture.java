@@ -23,7 +23,14 @@ public enum Architecture {
     ABSTOPK("the k largest |z| of each row, with their signs (Zhu et al. 2025, arXiv 2510.00404)"),
     MATCHING_PURSUIT(
             "k steps of matching pursuit on the dictionary, trained through all of them (Costa et al. 2025, arXiv"
-                    + " 2506.03093)");
+                    + " 2506.03093)"),
+    VQ("each row is its nearest code, of free norm (van den Oord et al. 2017, arXiv 1711.00937)"),
+    RESIDUAL_VQ(
+            "k stages of m/k codes each, each stage coding what the ones before it leave (Zeghidour et al. 2021, arXiv"
+                    + " 2107.03312)"),
+    DICTIONARY_LEARNING(
+            "online dictionary learning: OMP or LASSO codes, the dictionary by block coordinate descent, no gradients"
+                    + " (Mairal et al. 2009; arXiv 0908.0050)");
 
     private final String about;
 
@@ -41,11 +48,51 @@ public enum Architecture {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether a penalty, and not a count, makes it sparse. */
-    public boolean penalised() {
+    /** Whether a penalty, and not a count, makes it sparse; of dictionary_learning see {@link TrainConfig#penalised}. */
+    boolean penalised() {
         return switch (this) {
             case RELU, P_ANNEAL, JUMPRELU, GATED -> true;
-            case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK, BATCHTOPK, MATRYOSHKA, ABSTOPK, MATCHING_PURSUIT -> false;
+            case TOPK,
+                    HIERARCHICAL_TOPK,
+                    GUMBEL_TOPK,
+                    BATCHTOPK,
+                    MATRYOSHKA,
+                    ABSTOPK,
+                    MATCHING_PURSUIT,
+                    VQ,
+                    RESIDUAL_VQ,
+                    DICTIONARY_LEARNING -> false;
         };
+    }
+
+    /**
+     * Whether its dictionary is fitted to the rows as classic methods do it: by squared distance alone, from rows of the first batch on, unused
+     * latents being moved to rows of a later one; AuxK has no part in it.
+     */
+    boolean classic() {
+        return switch (this) {
+            case VQ, RESIDUAL_VQ, DICTIONARY_LEARNING -> true;
+            case RELU,
+                    P_ANNEAL,
+                    TOPK,
+                    HIERARCHICAL_TOPK,
+                    GUMBEL_TOPK,
+                    BATCHTOPK,
+                    MATRYOSHKA,
+                    JUMPRELU,
+                    GATED,
+                    ABSTOPK,
+                    MATCHING_PURSUIT -> false;
+        };
+    }
+
+    /** Whether the encoder's rows are the dictionary's, so that it cannot write other rows than it reads. */
+    boolean tied() {
+        return this == MATCHING_PURSUIT || classic();
+    }
+
+    /** Whether a row is coded in steps, each with a residual of its own. */
+    boolean steps() {
+        return tied() && this != DICTIONARY_LEARNING;
     }
 }

@@ -14,7 +14,11 @@ public record ArchitectureConfig(
         @About("Nested losses of matryoshka and hierarchical_topk.")
         Nested nested,
 
-        @About("k of the top-k family over the run.") Anneal anneal) {
+        @About("k of the top-k family over the run.") Anneal anneal,
+
+        @About("Codes of vq and residual_vq.") Vq vq,
+
+        @About("dictionary_learning.") Dictionary dictionary) {
 
     /**
      * λ Σ φ(f |W_dec,i|), in the loss as (‖x − x̂‖² + λ Σ φ) / V.
@@ -155,10 +159,54 @@ public record ArchitectureConfig(
         }
     }
 
+    /** Vector quantisation (van den Oord et al. 2017, arXiv 1711.00937, eq. 3). */
+    public record Vq(
+            @About("Weight β of the commitment ‖x − b_dec − c‖², c held fixed, which moves b_dec.")
+            double commitment,
+
+            @About("Whether codes unused for auxk.dead_after rows are moved to rows of the batch.")
+            boolean restart) {
+        public Vq {
+            TrainConfig.require(commitment >= 0 && commitment < 1e6, "arch.vq.commitment", commitment, "≥ 0 and < 1e6");
+        }
+    }
+
+    /** Online dictionary learning (Mairal et al. 2009). */
+    public record Dictionary(
+            @About("How rows are coded: omp (orthogonal matching pursuit, k atoms) or lasso (coefficient l1, or l0).")
+            Coding coding,
+
+            @About("Whether coefficients may be negative, as in the paper; false compares with SAEs.")
+            boolean signed,
+
+            @About("Rounds in which lasso adds atoms to a row, at most.")
+            int rounds,
+
+            @About(
+                    "Exponent ρ of the forgetting factor: step t keeps (1 − η/(θ_t + 1))^ρ of what was seen; 0 forgets nothing.")
+            double forgetting,
+
+            @About("Whether atoms unused for auxk.dead_after rows are moved to rows of the batch.")
+            boolean restart) {
+        /** Sparse coding. */
+        public enum Coding {
+            OMP,
+            LASSO
+        }
+
+        public Dictionary {
+            TrainConfig.require(rounds >= 1, "arch.dictionary.rounds", rounds, "≥ 1");
+            TrainConfig.require(
+                    forgetting >= 0 && forgetting < 1e3, "arch.dictionary.forgetting", forgetting, "≥ 0 and < 1000");
+        }
+    }
+
     static final ArchitectureConfig DEFAULT = new ArchitectureConfig(
             new Penalty(Penalty.Form.LP, 0, 4, 0.25),
             new Jump(StepKernel.RECTANGLE, 1, 0, 10, Jump.Sparsity.STEP, false, 0),
             new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 4),
             new Nested(5),
-            new Anneal(1, 0.5));
+            new Anneal(1, 0.5),
+            new Vq(0.25, true),
+            new Dictionary(Dictionary.Coding.OMP, false, 100, 1, true));
 }

@@ -1,6 +1,8 @@
 package org.loupe.train;
 
 import java.util.List;
+import java.util.Map;
+import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
 
@@ -9,6 +11,9 @@ import org.loupe.tensor.Matrix;
  * an activation becomes one on a pre-activation. Products, optimiser and state are the trainer's.
  */
 interface Coder {
+    /** The penalty's coefficient in the coming step, for codes that depend on it. */
+    default void penalty(double coefficient) {}
+
     /**
      * Fills the batch's entries, activations and cuts.
      *
@@ -64,6 +69,38 @@ interface Coder {
 
     /** Raises what a latent's bias, raised by as much, has to pass through. */
     default void lift(int latent, float by) {}
+
+    /**
+     * Moves the dictionary and b_dec itself, where that is not descent along gradients.
+     *
+     * @param entries the batch's by latent
+     * @param step 1 for the first
+     * @return whether it has done so, and nothing is left for gradients
+     */
+    default boolean learn(Batch batch, EntriesByLatent entries, Sae sae, long step) {
+        return false;
+    }
+
+    /**
+     * Moves latents that nothing has used for long to rows of the batch.
+     *
+     * @param unused ascending; used neither by this batch
+     * @param step 1 for the first
+     * @return whether it does so
+     */
+    default boolean move(int[] unused, Batch batch, Sae sae, long step) {
+        return false;
+    }
+
+    /** What encodes once training is over. */
+    default Activation activation(Sae sae) {
+        return sae.activation();
+    }
+
+    /** Arrays beside its parameters that the coming steps depend on, by name, shared and not copied. */
+    default Map<String, float[]> state() {
+        return Map.of();
+    }
 
     /** Entries that count as active. */
     default long active(Batch batch) {

@@ -16,15 +16,15 @@ final class Coders {
 
     /** Reconstructions of a row that the loss judges, or steps that its reconstruction takes. */
     static int levels(TrainConfig config) {
-        int k = (int) Math.max(1, Math.round(config.wantedL0()));
+        int k = config.count();
         return switch (config.architecture()) {
-            case RELU, P_ANNEAL, TOPK, GUMBEL_TOPK, BATCHTOPK, JUMPRELU, GATED, ABSTOPK -> 1;
+            case RELU, P_ANNEAL, TOPK, GUMBEL_TOPK, BATCHTOPK, JUMPRELU, GATED, ABSTOPK, DICTIONARY_LEARNING -> 1;
             case HIERARCHICAL_TOPK -> TopKCoder.levels(k);
             case MATRYOSHKA ->
                 Math.min(
                         config.arch().nested().prefixes(),
                         Integer.SIZE - Integer.numberOfLeadingZeros(config.latents()));
-            case MATCHING_PURSUIT -> k;
+            case MATCHING_PURSUIT, VQ, RESIDUAL_VQ -> k;
         };
     }
 
@@ -57,6 +57,9 @@ final class Coders {
             case JUMPRELU -> new JumpReluCoder(config, sae, spread, search, norms, kernels, workers);
             case GATED -> new GatedCoder(config, sae, factor, search, norms, sparse, workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
+            case VQ, RESIDUAL_VQ -> new CodeCoder(config, sae.dIn(), kernels, workers);
+            case DICTIONARY_LEARNING ->
+                new DictionaryCoder(config, sae, statistics.targets().centre(), kernels, workers);
         };
     }
 }

@@ -15,21 +15,23 @@ import org.loupe.tensor.Workers;
  * W_skip  = N⁻¹ W'_skip M       and b_dec less W_skip μ
  * </pre>
  *
- * <p>Relu, gates, counts and the order of activations commute with one positive factor, thresholds and b_mag are divided by t. Where N is t itself
- * an autoencoder keeps its two weights to the bit; under another N dictionary rows no longer have unit norm.
+ * <p>Relu, gates, counts and the order of activations commute with one positive factor, thresholds, b_mag and
+ * LASSO's λ are divided by t. Where N is t itself an autoencoder keeps its two weights to the bit; under another N dictionary rows no longer
+ * have unit norm. Where the encoder is the dictionary N must be t itself. Codes, whose f is 1 in any unit, are N⁻¹ W'_dec,i.
  */
 record Folding(RowMap inputs, RowMap targets, Workers workers) {
     private static final int CHUNK = 64;
 
-    /**
-     * The SAE in raw units.
-     *
-     * @param tied whether the encoder is the dictionary
-     */
-    Sae fold(Sae sae, boolean tied) {
+    /** The SAE in raw units, sharing no array with the one given. */
+    Sae fold(Sae sae) {
         double t = targets.scale();
-        Matrix dictionary = decoder(sae.decoder());
-        Matrix encoder = tied ? dictionary : mapped(sae.encoder(), t);
+        Activation activation = sae.activation();
+        if (activation.tied() && !targets.isScaled()) {
+            throw new IllegalArgumentException(
+                    "folding: the encoder is the dictionary, so rows may have one factor only, not one for each part or a matrix");
+        }
+        Matrix dictionary = decoder(sae.decoder(), activation instanceof Activation.ResidualCodes ? 1 : t);
+        Matrix encoder = activation.tied() ? dictionary : mapped(sae.encoder(), t);
         double[] encoderBias = divided(sae.encoderBias(), t);
         double[] decoderBias = targets.solve(doubles(sae.decoderBias(), 0, sae.dOut()));
         Matrix trainedSkip = sae.skip();
@@ -53,9 +55,15 @@ record Folding(RowMap inputs, RowMap targets, Workers workers) {
                 floats(encoderBias),
                 dictionary,
                 floats(decoderBias),
-                switch (sae.activation()) {
-                    case Activation.TopK _, Activation.AbsTopK _, Activation.Relu _, Activation.MatchingPursuit _ ->
-                        sae.activation();
+                switch (activation) {
+                    case Activation.TopK _,
+                            Activation.AbsTopK _,
+                            Activation.Relu _,
+                            Activation.MatchingPursuit _,
+                            Activation.ResidualCodes _,
+                            Activation.Omp _ -> activation;
+                    case Activation.Lasso lasso ->
+                        new Activation.Lasso((float) (lasso.penalty() / t), lasso.signed(), lasso.rounds());
                     case Activation.JumpRelu jump -> new Activation.JumpRelu(floats(divided(jump.threshold(), t)));
                     case Activation.Gated gated -> gated(gated, t, moved);
                 },
@@ -93,21 +101,20 @@ record Folding(RowMap inputs, RowMap targets, Workers workers) {
         return out;
     }
 
-    /** t N⁻¹ w of every row w. */
-    private Matrix decoder(Matrix weights) {
-        double t = targets.scale();
+    /** unit · N⁻¹ w of every row w. */
+    private Matrix decoder(Matrix weights, double unit) {
         int d = weights.cols();
         Matrix out = Matrix.zeros(weights.rows(), d);
         workers.forEach(weights.rows(), CHUNK, (from, to, worker) -> {
             for (int i = from; i < to; i++) {
                 if (targets.matrix().length == 0) {
                     for (int c = 0; c < d; c++) {
-                        out.data()[i * d + c] = weights.data()[i * d + c] * (float) (t / targets.factor()[c]);
+                        out.data()[i * d + c] = weights.data()[i * d + c] * (float) (unit / targets.factor()[c]);
                     }
                 } else {
                     double[] row = targets.solve(doubles(weights.data(), i * d, d));
                     for (int c = 0; c < d; c++) {
-                        out.data()[i * d + c] = (float) (t * row[c]);
+                        out.data()[i * d + c] = (float) (unit * row[c]);
                     }
                 }
             }

@@ -9,6 +9,7 @@ import org.loupe.tensor.Matrix;
 
 /**
  * Where training starts: unit-norm Gaussian dictionary rows, the encoder equal to them, b_enc = 0, b_dec the data's centre.
+ * Classic architectures move the dictionary to rows of the first batch when they see it ({@link RowPicks}).
  *
  * <p>A transcoder's encoder rows e_i are Gaussian directions; its dictionary row is the direction in which y moves with ⟨e_i, x⟩, C e_i with
  * C the cross-covariance, and e_i is scaled so that z W_dec,i moves y as far as its regression on ⟨e_i, x⟩ does. b_enc takes the
@@ -30,7 +31,7 @@ final class InitialSae {
         float[] centre = statistics.targets().centre().clone();
         Activation activation = activation(config, statistics);
         if (statistics.response().rows() == 0) {
-            boolean tied = activation instanceof Activation.MatchingPursuit;
+            boolean tied = activation.tied();
             Matrix encoder = tied ? rows : new Matrix(m, dIn, rows.data().clone());
             if (!tied) {
                 kernels.scale((float) config.encoderNorm(), encoder.data(), 0, m * dIn);
@@ -56,7 +57,7 @@ final class InitialSae {
     /** What encodes when training is over. */
     private static Activation activation(TrainConfig config, DataStatistics statistics) {
         int m = config.latents();
-        int k = (int) Math.max(1, Math.round(config.wantedL0()));
+        int k = config.count();
         return switch (config.architecture()) {
             case RELU, P_ANNEAL -> new Activation.Relu();
             case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK -> new Activation.TopK(k);
@@ -74,6 +75,14 @@ final class InitialSae {
             case GATED -> new Activation.Gated(new float[m], new float[m]);
             case ABSTOPK -> new Activation.AbsTopK(k);
             case MATCHING_PURSUIT -> new Activation.MatchingPursuit(k, 0);
+            case VQ, RESIDUAL_VQ -> new Activation.ResidualCodes(k);
+            case DICTIONARY_LEARNING -> {
+                ArchitectureConfig.Dictionary dictionary = config.arch().dictionary();
+                yield switch (dictionary.coding()) {
+                    case OMP -> new Activation.Omp(k, dictionary.signed());
+                    case LASSO -> new Activation.Lasso((float) config.l1(), dictionary.signed(), dictionary.rounds());
+                };
+            }
         };
     }
 }

@@ -124,7 +124,12 @@ record RowMap(double scale, double[] factor, double[] shift, double[] matrix, do
 
     /** Whether it is one factor and nothing else. */
     boolean isScalar() {
-        return matrix.length == 0 && shift.length == 0 && Arrays.stream(factor).allMatch(f -> f == scale);
+        return isScaled() && shift.length == 0;
+    }
+
+    /** Whether M is one factor, μ being 0 or not. */
+    boolean isScaled() {
+        return matrix.length == 0 && Arrays.stream(factor).allMatch(f -> f == scale);
     }
 
     /** x' of a row at the offset, in double. */

@@ -8,6 +8,8 @@ package org.loupe.train;
  * thresholds are to be lowered, not raised; and l1 is replaced by a share of d / L0*, for the scale of λ is the energy of one latent. What is wanted falls geometrically from the L0 of the first step to the target over the penalty's warm-up, so that λ need not overshoot; the integral
  * is slowed with the learning rate, as is what it acts on. Of the top-k family it raises k where rows have too few positive
  * pre-activations to fill it. Without a target a coefficient rises to the given one over its warm-up and stays.
+ *
+ * <p>LASSO's λ stays above 0, for without a penalty every atom is active: it is l1 exp(u − 1), and has no warm-up without a target.
  */
 final class SparsityControl {
     /** Integral gain over a whole run: an L0 that is e-fold too large moves u by this, were it to last all through. */
@@ -39,6 +41,7 @@ final class SparsityControl {
 
     private final boolean penalised;
     private final boolean signed;
+    private final boolean lasso;
     private final boolean targeted;
     private final double target;
     private final double given;
@@ -49,12 +52,13 @@ final class SparsityControl {
     private final double[] state;
 
     SparsityControl(TrainConfig config, long steps, int d) {
-        this.penalised = config.architecture().penalised();
+        this.lasso = config.penalised() && config.architecture().classic();
+        this.penalised = config.penalised();
         this.signed = config.architecture() == Architecture.JUMPRELU;
         this.targeted = config.l0() > 0;
         this.target = config.wantedL0();
         this.given = signed && targeted ? SHARE * d / target : config.l1();
-        this.warmup = config.arch().penalty().warmup();
+        this.warmup = lasso && !targeted ? 0 : config.arch().penalty().warmup();
         this.steps = steps;
         this.state = new double[] {penalised ? 1 : 0, Double.NaN, Double.NaN};
     }
@@ -68,7 +72,7 @@ final class SparsityControl {
             return given * (warmup > 0 ? Math.min(1, progress / warmup) : 1);
         }
         double u = state[0] + (signed ? PROPORTIONAL_OF_THRESHOLDS : PROPORTIONAL) * error(progress);
-        return given * Math.sinh(signed ? u : Math.max(u, 0)) / Math.sinh(1);
+        return given * (lasso ? Math.exp(u - 1) : Math.sinh(signed ? u : Math.max(u, 0)) / Math.sinh(1));
     }
 
     /** k of the coming step, before it is annealed. */
@@ -101,7 +105,7 @@ final class SparsityControl {
         }
         if (penalised) {
             double u = state[0] + (signed ? INTEGRAL_OF_THRESHOLDS : INTEGRAL) / steps * rateShare * error(progress);
-            state[0] = Math.max(signed ? -MOST_COEFFICIENT : 0, Math.min(MOST_COEFFICIENT, u));
+            state[0] = Math.max(signed || lasso ? -MOST_COEFFICIENT : 0, Math.min(MOST_COEFFICIENT, u));
         } else {
             state[0] = Math.max(0, Math.min(MOST_K, state[0] + COUNT_RATE * Math.log(target / state[1])));
         }

@@ -9,7 +9,9 @@ public record TrainConfig(
 
         @About("Number of latents, m.") int latents,
 
-        @About("Active latents of each row, k, of the top-k family; of batchtopk and matryoshka their mean.")
+        @About(
+                "Active latents of each row, k, of the top-k family; of batchtopk and matryoshka their mean, of residual_vq"
+                        + " its stages, of dictionary_learning with omp its atoms; vq has 1.")
         int k,
 
         @About(
@@ -18,7 +20,7 @@ public record TrainConfig(
         double l0,
 
         @About(
-                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated and jumprelu, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
+                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated, jumprelu and dictionary_learning with lasso, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
                         + " E‖x‖² = d; with l0 where it starts.")
         double l1,
 
@@ -48,7 +50,8 @@ public record TrainConfig(
         @About("Reconstruction loss: squared is Σ‖x − x̂‖² / V, norm is Σ‖x − x̂‖ / √V.")
         Loss loss,
 
-        @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them.")
+        @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them; the"
+                + " codes of vq and residual_vq are free always.")
         Norms norms,
 
         @About("Keeps ⟨w_enc,i , w_dec,i⟩ = 1 for each latent (aligned training, arXiv 2605.18629).")
@@ -61,7 +64,8 @@ public record TrainConfig(
 
         @About("Optimiser.") Optimizer optimizer,
 
-        @About("Auxiliary loss that revives dead latents.") Auxk auxk,
+        @About("Auxiliary loss that revives dead latents; vq, residual_vq and dictionary_learning move them instead.")
+        Auxk auxk,
 
         @About("Resampling of dead latents.") Resample resample,
 
@@ -166,7 +170,7 @@ public record TrainConfig(
 
             @About(
                     "Map of rows while training: none, parts (a scale for each hook point of a crosscoder), full (covariance); folded"
-                            + " away on saving. matching_pursuit, whose encoder is its dictionary, has none.")
+                            + " away on saving. none where the encoder is the dictionary: matching_pursuit, vq, residual_vq, dictionary_learning.")
             Whitening whiten,
 
             @About("What full adds to the covariance's eigenvalues, as a multiple of their mean.")
@@ -228,15 +232,41 @@ public record TrainConfig(
                 "unit for " + architecture.key() + ", whose activations no penalty keeps small");
         require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
         require(
-                revive.bias() == 0 || architecture != Architecture.MATCHING_PURSUIT,
+                revive.bias() == 0 || !architecture.tied(),
                 "revive.bias",
                 revive.bias(),
-                "0 for matching_pursuit, which has no encoder bias");
+                "0 for " + architecture.key() + ", which has no encoder bias");
         require(
-                input.whiten() != Whitening.FULL || architecture != Architecture.MATCHING_PURSUIT,
+                input.whiten() != Whitening.FULL || !architecture.tied(),
                 "input.whiten",
                 "full",
-                "none for matching_pursuit, whose encoder is its dictionary");
+                "none for " + architecture.key() + ", whose encoder is its dictionary");
+        if (architecture.classic()) {
+            String reason = " for " + architecture.key();
+            require(!aligned, "aligned", aligned, "false" + reason);
+            require(
+                    resample.every() == 0,
+                    "resample.every",
+                    resample.every(),
+                    "0" + reason + ", which moves unused latents itself");
+            require(loss == Loss.SQUARED, "loss", "norm", "squared" + reason);
+        }
+        require(
+                architecture != Architecture.VQ || l0 == 0 || l0 == 1,
+                "l0",
+                l0,
+                "1 (or 0) for vq, which gives each row one code; residual_vq gives it several");
+        long stages = architecture == Architecture.RESIDUAL_VQ ? Math.max(1, Math.round(l0 > 0 ? l0 : k)) : 1;
+        require(
+                latents % stages == 0,
+                "latents",
+                latents,
+                "a multiple of the " + stages + " stages of residual_vq, which have latents / k codes each");
+        require(
+                !lasso(architecture, arch) || l1 > 0,
+                "l1",
+                l1,
+                "> 0 for lasso: without a penalty every atom is active");
         require(batch >= 1, "batch", batch, "≥ 1");
         require(passes > 0 && passes < Double.POSITIVE_INFINITY, "passes", passes, "> 0 and finite");
         require(tokens >= 0, "tokens", tokens, "≥ 0");
@@ -253,7 +283,7 @@ public record TrainConfig(
 
     /** How rows are read in this architecture. */
     Input inputInForce() {
-        return architecture != Architecture.MATCHING_PURSUIT
+        return !architecture.tied()
                 ? input
                 : new Input(
                         input.shuffle,
@@ -269,7 +299,25 @@ public record TrainConfig(
 
     /** Active latents of a row at the end of the run: l0 where it is given, else k. */
     public double wantedL0() {
+        if (architecture == Architecture.VQ) {
+            return 1;
+        }
         return l0 > 0 ? l0 : k;
+    }
+
+    /** {@link #wantedL0} as the whole number of latents that a count allows. */
+    int count() {
+        return (int) Math.max(1, Math.round(wantedL0()));
+    }
+
+    /** Whether a penalty, and not a count, makes the latents sparse. */
+    public boolean penalised() {
+        return architecture.penalised() || lasso(architecture, arch);
+    }
+
+    private static boolean lasso(Architecture architecture, ArchitectureConfig arch) {
+        return architecture == Architecture.DICTIONARY_LEARNING
+                && arch.dictionary().coding() == ArchitectureConfig.Dictionary.Coding.LASSO;
     }
 
     /** Steps of the run over a source of that many rows, at least 1. */
@@ -289,7 +337,7 @@ public record TrainConfig(
             return input.encoder_norm();
         }
         return switch (architecture) {
-            case RELU, P_ANNEAL, MATCHING_PURSUIT -> 1;
+            case RELU, P_ANNEAL, MATCHING_PURSUIT, VQ, RESIDUAL_VQ, DICTIONARY_LEARNING -> 1;
             case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK, BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED, ABSTOPK -> 0.1;
         };
     }

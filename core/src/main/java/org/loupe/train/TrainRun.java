@@ -61,6 +61,13 @@ public final class TrainRun {
             String hookOut,
             Consumer<TrainEvent> listener) {
         Memory.require(jobs, rows.width());
+        for (TrainJob job : jobs) {
+            if (rows.targetWidth() > 0 && job.config().architecture().tied()) {
+                throw new BadInput(
+                        "architecture: " + job.config().architecture().key()
+                                + " reconstructs the rows that it reads; it cannot train a transcoder, whose targets are others");
+            }
+        }
         List<FolderLock> locks = new ArrayList<>();
         try {
             Map<TrainJob, RunRecord> records = new LinkedHashMap<>();

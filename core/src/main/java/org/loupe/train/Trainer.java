@@ -109,7 +109,7 @@ public final class Trainer implements AutoCloseable {
                 transcoder ? sae.dOut() : 0,
                 m,
                 Coders.levels(config),
-                config.architecture() == Architecture.MATCHING_PURSUIT,
+                config.architecture().steps(),
                 factor,
                 workers);
         this.sparse = new SparseRows(kernels, workers, dense);
@@ -117,7 +117,7 @@ public final class Trainer implements AutoCloseable {
                 config, sae, statistics, factor, offer.product().orElse(null), sparse, dense, kernels, workers);
         this.objective = new NestedLoss(config.loss(), workers);
         this.denseGradients = new DenseGradients(kernels, workers);
-        this.auxiliary = config.auxk().weight() > 0
+        this.auxiliary = config.auxk().weight() > 0 && !config.architecture().classic()
                 ? new AuxiliaryLoss(
                         config.auxk().weight(), config.auxiliaryK(sae.dOut()), batch, sparse, kernels, workers)
                 : null;
@@ -157,12 +157,14 @@ public final class Trainer implements AutoCloseable {
         double coefficient = control.coefficient(progress);
         long seen = step * config.batch();
         batch.dead = dead(seen);
+        coder.penalty(coefficient);
         forward(rows, progress);
         NestedLoss.Value value = objective.of(batch);
         batch.slopes();
         coder.slopes(batch, sae.decoder(), sparse);
         double loss = value.loss() + coder.backward(batch, sae, coefficient);
-        boolean dense = sparse.dense(batch.rows, batch.levels, batch.cuts, sae.latents());
+        boolean dense =
+                !config.architecture().classic() && sparse.dense(batch.rows, batch.levels, batch.cuts, sae.latents());
         if (dense) {
             denseGradients.begin(batch, sae.latents());
         } else {
@@ -181,20 +183,13 @@ public final class Trainer implements AutoCloseable {
         if (auxiliary != null && revive) {
             loss += auxiliary.loss(batch, batch.dead, sae);
         }
-        Gradients.Dictionary dictionary = new Gradients.Dictionary(
-                config.norms() == Norms.UNIT, batch.steps, config.aligned(), coder.normGradient(), coder.commonSlope());
-        gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, revive ? auxiliary : null);
-        coder.correct(gradients);
-        if (skip != null) {
-            skip.gradient(batch);
-        }
-        double norm = gradients.norm(others);
         step++;
         double rate = schedule.at(step);
-        adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
-        coder.project();
+        double norm = coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, rate);
         countFired(seen + batch.rows, dense);
-        revival.after(step, rate, dead(seen + batch.rows), batch, lastFired);
+        int[] unused = dead(seen + batch.rows);
+        moveUnused(unused, seen + batch.rows);
+        revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, progress, rate / schedule.peak());
         return new StepStats(
@@ -206,7 +201,40 @@ public final class Trainer implements AutoCloseable {
                 batch.dead.length,
                 rate,
                 norm,
-                config.architecture().penalised() ? coefficient : control.wanted());
+                config.penalised() ? coefficient : control.wanted());
+    }
+
+    /** A step along the gradients; their norm. */
+    private double descend(boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, double rate) {
+        boolean codes = sae.activation() instanceof Activation.ResidualCodes;
+        Gradients.Dictionary dictionary = new Gradients.Dictionary(
+                config.norms() == Norms.UNIT && !codes,
+                sae.activation().tied(),
+                config.aligned(),
+                coder.normGradient(),
+                coder.commonSlope());
+        gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, auxiliaryLoss);
+        coder.correct(gradients);
+        if (skip != null) {
+            skip.gradient(batch);
+        }
+        double norm = gradients.norm(others);
+        adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
+        coder.project();
+        return norm;
+    }
+
+    /** Latents that the coder has moved begin anew: without moments, and as if they had fired. */
+    private void moveUnused(int[] unused, long seen) {
+        if (unused.length == 0 || !coder.move(unused, batch, sae, step)) {
+            return;
+        }
+        int d = sae.dOut();
+        for (int i : unused) {
+            Arrays.fill(decoder.first(), i * d, (i + 1) * d, 0);
+            Arrays.fill(decoder.second(), i * d, (i + 1) * d, 0);
+            lastFired[i] = seen;
+        }
     }
 
     private void forward(Matrix rows, double progress) {
@@ -298,7 +326,7 @@ public final class Trainer implements AutoCloseable {
 
     /** The SAE in raw units; see {@link Folding}. */
     public Sae result() {
-        return new Folding(statistics.inputs().map(), statistics.targets().map(), workers).fold(sae, batch.steps);
+        return new Folding(statistics.inputs().map(), statistics.targets().map(), workers).fold(training());
     }
 
     /** All that the coming steps depend on, shared with the trainer and not copied. */
@@ -312,6 +340,7 @@ public final class Trainer implements AutoCloseable {
         if (sae.activation() instanceof Activation.JumpRelu jump) {
             arrays.put("threshold", jump.threshold());
         }
+        arrays.putAll(coder.state());
         return new TrainState(step, statistics, arrays, control.state(), lastFired);
     }
 
@@ -323,7 +352,14 @@ public final class Trainer implements AutoCloseable {
 
     /** The SAE as it is being trained, in scaled units. */
     Sae training() {
-        return sae;
+        return new Sae(
+                sae.encoder(),
+                sae.encoderBias(),
+                sae.decoder(),
+                sae.decoderBias(),
+                coder.activation(sae),
+                sae.subtractDecoderBias(),
+                sae.skip());
     }
 
     /** A group of weights by its name. */

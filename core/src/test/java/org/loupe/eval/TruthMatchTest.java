@@ -79,9 +79,9 @@ class TruthMatchTest {
 
     @Test
     void onlyAbsTopKHasSignedActivations() {
-        assertTrue(TruthMatch.signed(new Activation.AbsTopK(3)));
-        assertFalse(TruthMatch.signed(new Activation.TopK(3)));
-        assertFalse(TruthMatch.signed(new Activation.MatchingPursuit(3, 0)));
+        assertTrue(new Activation.AbsTopK(3).signed());
+        assertFalse(new Activation.TopK(3).signed());
+        assertFalse(new Activation.MatchingPursuit(3, 0).signed());
     }
 
     /** Cosines 0.8, 1, 0.8 and 0.6 to the one feature: 0.6 is not near, and of equal ones the lower comes first. */

@@ -121,6 +121,7 @@ class LatentSearchProperties {
                     Arrays.stream(keys, Math.max(0, keys.length - largest.k()), keys.length);
                 case LatentSearch.Rule.Above above ->
                     Arrays.stream(keys).filter(key -> Keys.value(key) > above.threshold()[Keys.index(key)]);
+                case LatentSearch.Rule.Best _ -> Arrays.stream(keys, keys.length - 1, keys.length);
             };
             boolean positive = rule instanceof LatentSearch.Rule.Largest;
             int[] expected = kept.filter(key -> !positive || Keys.value(key) > 0)
@@ -176,6 +177,7 @@ class LatentSearchProperties {
             LatentSearch search = new LatentSearch(kernels, workers);
             for (LatentSearch.Rule rule : new LatentSearch.Rule[] {
                 new LatentSearch.Rule.Largest(k),
+                new LatentSearch.Rule.Best(),
                 new LatentSearch.Rule.Above(new float[w.rows()]),
                 new LatentSearch.Rule.Above(thresholds(random, kernels, x, w, bias))
             }) {
@@ -204,6 +206,7 @@ class LatentSearchProperties {
             LatentSearch search = new LatentSearch(kernels, workers);
             for (LatentSearch.Rule rule : new LatentSearch.Rule[] {
                 new LatentSearch.Rule.Largest(k),
+                new LatentSearch.Rule.Best(),
                 new LatentSearch.Rule.Above(new float[w.rows()]),
                 new LatentSearch.Rule.Above(thresholds(random, kernels, x, w, bias))
             }) {

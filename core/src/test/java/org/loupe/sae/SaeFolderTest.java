@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -26,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
+import org.loupe.io.Safetensors;
 import org.loupe.io.SafetensorsWriter;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -130,6 +132,66 @@ class SaeFolderTest {
         SaeFolder.Loaded loaded = SaeFolder.load(folder.resolve("again"));
         assertEquals(info, loaded.info());
         return loaded.sae();
+    }
+
+    static Stream<Arguments> tied() {
+        return Stream.of(
+                Arguments.of("vq", new Activation.ResidualCodes(1)),
+                Arguments.of("residual_vq", new Activation.ResidualCodes(3)),
+                Arguments.of("omp", new Activation.Omp(2, false)),
+                Arguments.of("omp", new Activation.Omp(2, true)),
+                Arguments.of("lasso", new Activation.Lasso(0.1f, false, 7)),
+                Arguments.of("lasso", new Activation.Lasso(1e-7f, true, 100)),
+                Arguments.of("matching_pursuit", new Activation.MatchingPursuit(4, 0)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("tied")
+    void aTiedDictionaryIsSavedOnce(String architecture, Activation activation) {
+        Sae loose = EncoderDecoderTest.sae(5, 9, 5, 2, true, 3);
+        Sae sae = new Sae(loose.decoder(), new float[9], loose.decoder(), loose.decoderBias(), activation, true);
+        SaeFolder.save(folder, sae, INFO);
+        assertEquals(
+                architecture,
+                Json.tree(folder.resolve(SaeFolder.CONFIG)).path("architecture").asString());
+        try (Safetensors weights = Safetensors.open(folder.resolve(SaeFolder.WEIGHTS))) {
+            assertEquals(Set.of("W_dec", "b_dec"), weights.entries().keySet());
+        }
+        Sae loaded = SaeFolder.load(folder).sae();
+        assertEquals(activation, loaded.activation());
+        assertBits(sae.decoder().data(), loaded.encoder().data());
+        assertBits(sae.decoder().data(), loaded.decoder().data());
+        assertBits(sae.decoderBias(), loaded.decoderBias());
+        assertBits(new float[9], loaded.encoderBias());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "residual_vq | \"stages\" : 3 | \"stages\" : 4 | 'stages' is 4, expected a divisor of d_sae = 9",
+                "residual_vq | \"stages\" : 3 | \"steps\" : 3 | 'stages' is missing",
+                "omp | \"k\" : 2 | \"k\" : 10 | 'k' is 10, expected at most d_sae = 9",
+                "lasso | \"penalty\" : 0.5 | \"penalty\" : 0 | 'penalty' is 0, expected a number above 0",
+                "lasso | \"rounds\" : 7 | \"rounds\" : 0 | 'rounds' is 0"
+            })
+    void aDamagedTiedFolderIsRefusedByName(String architecture, String from, String to, String words)
+            throws IOException {
+        Sae loose = EncoderDecoderTest.sae(5, 9, 5, 2, true, 3);
+        Activation activation = switch (architecture) {
+            case "omp" -> new Activation.Omp(2, false);
+            case "lasso" -> new Activation.Lasso(0.5f, false, 7);
+            default -> new Activation.ResidualCodes(3);
+        };
+        SaeFolder.save(
+                folder,
+                new Sae(loose.decoder(), new float[9], loose.decoder(), loose.decoderBias(), activation, true),
+                INFO);
+        replace(from, to).to(folder);
+        String message = String.valueOf(
+                assertThrows(BadInput.class, () -> SaeFolder.load(folder)).getMessage());
+        assertTrue(message.contains(SaeFolder.CONFIG) && message.contains(words), message);
     }
 
     private static void assertBits(float[] expected, float[] actual) {

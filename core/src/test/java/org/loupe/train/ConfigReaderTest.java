@@ -160,6 +160,40 @@ class ConfigReaderTest {
         assertTrue(message.contains(key + ": ") && message.contains(value) && message.contains(rule), message);
     }
 
+    @ParameterizedTest(name = "{0}")
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "architecture=vq l0=3 | l0: 3.0, expected 1 (or 0) for vq",
+                "architecture=residual_vq k=3 | latents: 4096, expected a multiple of the 3 stages of residual_vq",
+                "architecture=residual_vq k=4 l0=5 | latents: 4096, expected a multiple of the 5 stages of residual_vq",
+                "architecture=vq aligned=true | aligned: true, expected false for vq",
+                "architecture=residual_vq loss=norm | loss: norm, expected squared for residual_vq",
+                "architecture=dictionary_learning norms=free | norms: free, expected unit for dictionary_learning",
+                "architecture=dictionary_learning arch.dictionary.coding=lasso l1=0 | l1: 0.0, expected > 0 for lasso",
+                "arch.dictionary.rounds=0 | arch.dictionary.rounds: 0, expected ≥ 1",
+                "arch.dictionary.forgetting=-1 | arch.dictionary.forgetting: -1.0, expected ≥ 0",
+                "arch.dictionary.coding=omb | 'omb', expected one of omp, lasso",
+                "arch.vq.commitment=-1 | arch.vq.commitment: -1.0, expected ≥ 0"
+            })
+    void classicArchitecturesRefuseWhatTheyCannotDo(String pairs, String rule) {
+        BadInput refusal = assertThrows(BadInput.class, () -> set(pairs.split(" ")));
+        assertTrue(String.valueOf(refusal.getMessage()).contains(rule), refusal.getMessage());
+    }
+
+    @Test
+    void vqHasOneLatentARowAndLassoAPenalty() {
+        assertEquals(1, set("architecture=vq").wantedL0());
+        assertEquals(1, set("architecture=vq", "l0=1").wantedL0());
+        assertEquals(8, set("architecture=residual_vq", "k=8").wantedL0());
+        assertEquals(false, set("architecture=dictionary_learning").penalised());
+        assertEquals(
+                true,
+                set("architecture=dictionary_learning", "arch.dictionary.coding=lasso")
+                        .penalised());
+    }
+
     @Test
     void aFileThatIsNoConfigurationIsRefusedByName() {
         Map<String, String> rules = Map.of(

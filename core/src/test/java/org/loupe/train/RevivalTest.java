@@ -40,6 +40,7 @@ class RevivalTest {
                 "auxk.dead_after=" + ROWS,
                 "optimizer.warmup=0",
                 "optimizer.decay=0",
+                "input.encoder_norm=1",
                 "arch.jump.threshold=0.5"));
         keys.addAll(List.of(more));
         Trainer trainer = new Trainer(TrainRuns.config(keys.toArray(String[]::new)), rows(), targetWidth, 100, workers);
@@ -211,7 +212,10 @@ class RevivalTest {
                                                     + gated.magnitudeBias()[i])
                                     : 0;
                         case Activation.Relu _ -> Math.max(0, row[i]);
-                        case Activation.MatchingPursuit _ -> throw new IllegalStateException();
+                        case Activation.MatchingPursuit _,
+                                Activation.ResidualCodes _,
+                                Activation.Omp _,
+                                Activation.Lasso _ -> throw new IllegalStateException();
                     };
                 }
             }
@@ -308,7 +312,7 @@ class RevivalTest {
     @EnumSource(
             value = Architecture.class,
             mode = EnumSource.Mode.EXCLUDE,
-            names = {"MATCHING_PURSUIT", "ABSTOPK"})
+            names = {"MATCHING_PURSUIT", "VQ", "RESIDUAL_VQ", "DICTIONARY_LEARNING", "ABSTOPK"})
     void biasesOfDeadLatentsAreLifted(Architecture architecture) {
         try (Workers workers = new Workers(2)) {
             Trainer still = trainer(workers, 0, "architecture=" + architecture);

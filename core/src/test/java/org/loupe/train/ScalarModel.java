@@ -71,6 +71,9 @@ record ScalarModel(
 
     /** The loss at θ, what is held fixed being taken from base. */
     double loss(double[] weights, double[][] x, double[] base) {
+        if (config.architecture().steps() && config.architecture().classic()) {
+            return codesLoss(weights, x, base);
+        }
         double[] theta = config.aligned() ? aligned(weights) : weights;
         double[][][] levels = activations(theta, x, base);
         double total = 0;
@@ -144,6 +147,8 @@ record ScalarModel(
                 }));
             case GUMBEL_TOPK -> one(gumbel(z, preActivations(base, x)));
             case MATCHING_PURSUIT -> one(pursuit(theta, x));
+            case VQ, RESIDUAL_VQ -> one(codes(base, x));
+            case DICTIONARY_LEARNING -> throw new AssertionError("it has no gradients; see DictionaryFitTest");
         };
     }
 
@@ -234,6 +239,61 @@ record ScalarModel(
             }
         }
         return f;
+    }
+
+    /** Σ_t ‖sg(r_{t−1}) − c_t‖² + β ‖r_{t−1} − sg(c_t)‖²: codebook and commitment of van den Oord et al. 2017, eq. 3, at each stage. */
+    private double codesLoss(double[] theta, double[][] x, double[] base) {
+        double[][] on = codes(base, x);
+        double total = 0;
+        for (int r = 0; r < x.length; r++) {
+            double[] fixed = new double[d];
+            double[] free = new double[d];
+            for (int c = 0; c < d; c++) {
+                fixed[c] = x[r][c] - base[decoderBiasAt() + c];
+                free[c] = x[r][c] - theta[decoderBiasAt() + c];
+            }
+            for (int i = 0; i < m; i++) {
+                for (int c = 0; on[r][i] > 0 && c < d; c++) {
+                    int at = decoderAt() + i * d + c;
+                    total += (fixed[c] - theta[at]) * (fixed[c] - theta[at]);
+                    fixed[c] -= base[at];
+                    free[c] -= base[at];
+                    total += config.arch().vq().commitment() * free[c] * free[c];
+                }
+            }
+        }
+        return factor(x.length) * total;
+    }
+
+    /** 1 for the nearest code of each stage; latents of a stage follow those of the one before it. */
+    private double[][] codes(double[] theta, double[][] x) {
+        int stages = config.architecture() == Architecture.VQ ? 1 : k;
+        double[][] on = new double[x.length][m];
+        for (int r = 0; r < x.length; r++) {
+            double[] left = new double[d];
+            for (int c = 0; c < d; c++) {
+                left[c] = x[r][c] - theta[decoderBiasAt() + c];
+            }
+            for (int s = 0; s < stages; s++) {
+                int nearest = -1;
+                double least = Double.POSITIVE_INFINITY;
+                for (int i = s * (m / stages); i < (s + 1) * (m / stages); i++) {
+                    double square = 0;
+                    for (int c = 0; c < d; c++) {
+                        square += Math.pow(left[c] - theta[decoderAt() + i * d + c], 2);
+                    }
+                    if (square < least) {
+                        nearest = i;
+                        least = square;
+                    }
+                }
+                on[r][nearest] = 1;
+                for (int c = 0; c < d; c++) {
+                    left[c] -= theta[decoderAt() + nearest * d + c];
+                }
+            }
+        }
+        return on;
     }
 
     private double penalty(double[] theta, double[][] x, double[] base, double[][] f) {
@@ -441,7 +501,7 @@ record ScalarModel(
         if (jump) {
             thresholds(theta, x, gradient);
         }
-        if (config.architecture() == Architecture.MATCHING_PURSUIT) {
+        if (config.architecture().tied()) {
             Arrays.fill(gradient, 0, decoderAt(), 0);
         }
         return gradient;

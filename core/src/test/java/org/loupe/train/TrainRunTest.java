@@ -22,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.activations.MatrixRows;
+import org.loupe.activations.PairedRows;
 import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
@@ -90,12 +91,21 @@ class TrainRunTest {
     @ParameterizedTest
     @EnumSource(Architecture.class)
     void anInterruptedRunOfEveryArchitectureEndsWithTheSameBits(Architecture architecture) throws IOException {
-        String set = "architecture=" + architecture;
+        assertInterruptionChangesNothing("architecture=" + architecture);
+    }
+
+    @Test
+    void anInterruptedRunOfLassoCodesEndsWithTheSameBits() throws IOException {
+        assertInterruptionChangesNothing("architecture=dictionary_learning", "arch.dictionary.coding=lasso", "l0=6");
+    }
+
+    private void assertInterruptionChangesNothing(String... keys) throws IOException {
+        TrainConfig set = ConfigReader.read(TrainRuns.config(), null, List.of(keys));
         Path whole = folder.resolve("whole");
-        TrainRuns.train(whole, TrainRuns.rows(), TrainRuns.config(set, "threads=3"), event -> {});
+        TrainRuns.train(whole, TrainRuns.rows(), with(set, "threads=3"), event -> {});
         Path interrupted = folder.resolve("interrupted");
-        TrainRuns.interruptAfter(interrupted, TrainRuns.config(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
-        TrainRuns.train(interrupted, TrainRuns.rows(), TrainRuns.config(set), event -> {});
+        TrainRuns.interruptAfter(interrupted, with(set, "threads=1", "checkpoint_seconds=1e-9"), 31);
+        TrainRuns.train(interrupted, TrainRuns.rows(), set, event -> {});
         TrainRuns.assertSameSae(whole, interrupted);
     }
 
@@ -103,11 +113,11 @@ class TrainRunTest {
     @ParameterizedTest
     @EnumSource(Architecture.class)
     void anInterruptedRunThatRevivesLatentsEndsWithTheSameBits(Architecture architecture) throws IOException {
-        boolean tied = architecture == Architecture.MATCHING_PURSUIT;
+        boolean tied = architecture.tied();
         List<String> set = List.of(
                 "architecture=" + architecture,
                 "l1=3",
-                "resample.every=0.1",
+                "resample.every=" + (architecture.classic() ? 0 : 0.1),
                 "resample.until=1",
                 "input.centre_rows=true",
                 "input.whiten=" + (tied ? "none" : "full"),
@@ -172,6 +182,36 @@ class TrainRunTest {
 
     private static TrainConfig with(List<String> set, String... more) {
         return TrainRuns.config(Stream.concat(set.stream(), Stream.of(more)).toArray(String[]::new));
+    }
+
+    private static TrainConfig with(TrainConfig config, String... keys) {
+        return ConfigReader.read(config, null, List.of(keys));
+    }
+
+    @Test
+    void aTiedDictionaryAsTranscoderIsRefusedByName() {
+        RowSource pairs = new PairedRows(TrainRuns.rows(), TrainRuns.rows());
+        for (String name : List.of("vq", "residual_vq", "dictionary_learning", "matching_pursuit")) {
+            BadInput refusal = assertThrows(
+                    BadInput.class,
+                    () -> TrainRuns.train(folder, pairs, TrainRuns.config("architecture=" + name), event -> {}));
+            assertTrue(String.valueOf(refusal.getMessage()).contains(name), refusal.getMessage());
+        }
+    }
+
+    @Test
+    void sumsOfProductsBeyondOneArrayAreRefusedWithTheirBytes() throws IOException {
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRuns.train(
+                        folder,
+                        TrainRuns.rows(),
+                        TrainRuns.config("architecture=dictionary_learning", "latents=60000"),
+                        event -> {}));
+        String message = String.valueOf(refusal.getMessage());
+        assertTrue(message.contains("60000") && message.contains("14,400,000,000 bytes"), message);
+        assertTrue(message.contains("at most 46340 latents"), message);
+        assertEquals(List.of(), TrainRuns.files(folder));
     }
 
     private static List<JsonNode> withoutRate(List<JsonNode> log) {
