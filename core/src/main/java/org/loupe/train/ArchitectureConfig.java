@@ -54,7 +54,9 @@ public record ArchitectureConfig(
                     "Estimator of dH/dθ: rectangle, triangle, epanechnikov, biweight, gaussian or logistic, each of integral 1.")
             StepKernel kernel,
 
-            @About("Bandwidth ε in standard deviations of the pre-activations at the start; used where bandwidth is 0.")
+            @About(
+                    "Bandwidth ε of a latent in standard deviations that its pre-activation would have were its direction random; used where"
+                            + " bandwidth is 0.")
             double relative_bandwidth,
 
             @About("θ at the start, in the same unit; 0: so that a row begins with 4·l0 (or 4·k) active latents.")
@@ -154,8 +156,8 @@ public record ArchitectureConfig(
     }
 
     static final ArchitectureConfig DEFAULT = new ArchitectureConfig(
-            new Penalty(Penalty.Form.LP, 0, 4, 0.05),
-            new Jump(StepKernel.RECTANGLE, 2, 0, 1, Jump.Sparsity.STEP, false, 0),
+            new Penalty(Penalty.Form.LP, 0, 4, 0.25),
+            new Jump(StepKernel.RECTANGLE, 1, 0, 10, Jump.Sparsity.STEP, false, 0),
             new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 4),
             new Nested(5),
             new Anneal(1, 0.5));

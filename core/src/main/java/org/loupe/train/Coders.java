@@ -48,12 +48,9 @@ final class Coders {
             case ABSTOPK -> new TopKCoder(config.architecture(), schedule, new LatentSearch(kernels, workers));
             case GUMBEL_TOPK -> new GumbelCoder(config, spread, search, workers);
             case BATCHTOPK, MATRYOSHKA -> new BatchTopKCoder(schedule, search);
-            case JUMPRELU -> {
-                double bandwidth = config.bandwidth() > 0
-                        ? config.bandwidth()
-                        : config.arch().jump().relative_bandwidth() * spread;
-                yield new JumpReluCoder(config, sae, bandwidth, search, norms);
-            }
+            case JUMPRELU ->
+                new JumpReluCoder(
+                        config, sae, spread, search, norms, new DictionaryNorms(Norms.FREE, kernels, workers));
             case GATED -> new GatedCoder(config, sae, factor, search, norms, kernels, workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
         };

@@ -5,7 +5,7 @@ import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
-/** |W_dec,i| of all latents, by which penalties weigh activations: 1 throughout where norms are kept at it. */
+/** |w_i| of all rows of a matrix: 1 throughout where norms are kept at it. Of dictionary rows, penalties weigh activations by them. */
 final class DictionaryNorms {
     private static final int CHUNK = 256;
 

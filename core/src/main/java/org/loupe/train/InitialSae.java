@@ -33,7 +33,7 @@ final class InitialSae {
             boolean tied = activation instanceof Activation.MatchingPursuit;
             Matrix encoder = tied ? rows : new Matrix(m, dIn, rows.data().clone());
             if (!tied) {
-                kernels.scale((float) config.input().encoder_norm(), encoder.data(), 0, m * dIn);
+                kernels.scale((float) config.encoderNorm(), encoder.data(), 0, m * dIn);
             }
             return new Sae(encoder, new float[m], rows, centre, activation, true);
         }

@@ -17,6 +17,9 @@ import org.loupe.sae.Sae;
  *                                               q = tanh(c θ |W_dec,i|)        tanh: λ Σ tanh(c f |W_dec,i|), and its slope in f
  * </pre>
  *
+ * <p>ε is the same for all latents where it is given; else ε_i is a multiple of the standard deviation that z_i would have for a direction drawn at
+ * random, |W_enc,i| √(V/d), so that it keeps its meaning while the encoder's rows grow.
+ *
  * <p>δ is not 0 on both sides of θ, so a batch's entries begin at θ minus the kernel's reach, z below 0 included. With {@code
  * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025).
  */
@@ -30,19 +33,34 @@ final class JumpReluCoder implements Coder {
     private static final int BEGIN = 4;
 
     private final ArchitectureConfig.Jump config;
-    private final double bandwidth;
+    private final double absolute;
+    private final double relative;
     private final double target;
     private final SparsityPenalty tanh;
     private final LatentSearch search;
     private final DictionaryNorms norms;
     private final Parameter threshold;
+    private final DictionaryNorms encoderNorms;
+    private final float[] bandwidth;
     private final float[] floor;
     private final float[] normGradient;
 
-    /** @param bandwidth ε in the units of training */
-    JumpReluCoder(TrainConfig config, Sae sae, double bandwidth, LatentSearch search, DictionaryNorms norms) {
+    /**
+     * @param spread standard deviation of ⟨w, x⟩ for unit directions w
+     * @param encoderNorms measures the encoder's rows
+     */
+    JumpReluCoder(
+            TrainConfig config,
+            Sae sae,
+            double spread,
+            LatentSearch search,
+            DictionaryNorms norms,
+            DictionaryNorms encoderNorms) {
         this.config = config.arch().jump();
-        this.bandwidth = bandwidth;
+        this.absolute = config.bandwidth();
+        this.relative = config.arch().jump().relative_bandwidth() * spread;
+        this.encoderNorms = encoderNorms;
+        this.bandwidth = new float[config.latents()];
         this.target = config.wantedL0();
         this.tanh = new SparsityPenalty(
                 ArchitectureConfig.Penalty.Form.TANH, 1, config.arch().penalty().scale());
@@ -58,13 +76,17 @@ final class JumpReluCoder implements Coder {
 
     @Override
     public void code(Batch batch, Sae sae, double progress, double wanted) {
-        float reach = (float) (bandwidth * config.kernel().reach());
+        float reach = (float) config.kernel().reach();
+        float[] norm = encoderNorms.of(sae.encoder());
+        for (int i = 0; i < bandwidth.length; i++) {
+            bandwidth[i] = (float) (absolute > 0 ? absolute : relative * norm[i]);
+        }
         float[] theta = threshold.values();
         if (theta[0] == FROM_FIRST_BATCH) {
             Arrays.fill(theta, start(batch, sae));
         }
         for (int i = 0; i < floor.length; i++) {
-            floor[i] = theta[i] - reach;
+            floor[i] = theta[i] - bandwidth[i] * reach;
         }
         search.search(
                 batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
@@ -101,7 +123,7 @@ final class JumpReluCoder implements Coder {
             int i = batch.active.index()[e];
             float z = batch.active.value()[e];
             float theta = threshold.values()[i];
-            double delta = config.kernel().at((z - theta) / bandwidth) / bandwidth;
+            double delta = config.kernel().at((z - theta) / bandwidth[i]) / bandwidth[i];
             double q = switch (config.penalty()) {
                 case STEP -> 1;
                 case QUADRATIC -> 2 * (l0 / target - 1) / target;

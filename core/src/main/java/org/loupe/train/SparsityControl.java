@@ -3,16 +3,25 @@ package org.loupe.train;
 /**
  * Holds the mean number of active latents at what was asked for.
  *
- * <p>Of a penalty it moves the coefficient λ by a controller on log λ, proportional and integral, of the error e = log(L0 / wanted). What is wanted
- * falls geometrically from the L0 of the first step to the target over the penalty's warm-up, so that λ need not overshoot; the integral
+ * <p>Of a penalty it moves the coefficient, λ = l1 sinh(u) / sinh(1), which far from 0 moves by factors, by a controller of u, proportional and
+ * integral, of the error e = log(L0 / wanted). Of jumprelu λ may fall below 0: where reconstruction alone makes fewer latents active than wanted,
+ * thresholds are to be lowered, not raised; and l1 is replaced by a share of d / L0*, for the scale of λ is the energy of one latent. What is wanted falls geometrically from the L0 of the first step to the target over the penalty's warm-up, so that λ need not overshoot; the integral
  * is slowed with the learning rate, as is what it acts on. Of the top-k family it raises k where rows have too few positive
  * pre-activations to fill it. Without a target a coefficient rises to the given one over its warm-up and stays.
  */
 final class SparsityControl {
-    /** Integral gain over a whole run: an L0 that is e-fold too large moves log λ by this, were it to last all through. */
+    /** Integral gain over a whole run: an L0 that is e-fold too large moves u by this, were it to last all through. */
     private static final double INTEGRAL = 60;
 
     private static final double PROPORTIONAL = 1.5;
+
+    /** Of jumprelu: thresholds add up what λ does to them, so that the integral must be slow for L0 not to swing. */
+    private static final double INTEGRAL_OF_THRESHOLDS = 20;
+
+    private static final double PROPORTIONAL_OF_THRESHOLDS = 2;
+
+    /** Of jumprelu, λ at u = 1 as a share of d / L0*, the energy of an active latent. */
+    private static final double SHARE = 0.05;
 
     /** Weight of a batch in the smoothed L0. */
     private static final double SMOOTHING = 0.2;
@@ -20,29 +29,34 @@ final class SparsityControl {
     /** An error beyond this counts as this much. */
     private static final double MOST = 1;
 
+    /** Bound of u: λ of e^12 times l1. */
+    private static final double MOST_COEFFICIENT = 13;
+
     /** log k moves by this share of its error in a step, and no further than doubling k twice. */
     private static final double COUNT_RATE = 0.1;
 
     private static final double MOST_K = Math.log(4);
 
     private final boolean penalised;
+    private final boolean signed;
     private final boolean targeted;
     private final double target;
     private final double given;
     private final double warmup;
     private final long steps;
 
-    /** log λ's integral (or log of k's multiple), smoothed L0, L0 of the first step; NaN before it. */
+    /** u's integral (or log of k's multiple), smoothed L0, L0 of the first step; NaN before it. */
     private final double[] state;
 
-    SparsityControl(TrainConfig config, long steps) {
+    SparsityControl(TrainConfig config, long steps, int d) {
         this.penalised = config.architecture().penalised();
+        this.signed = config.architecture() == Architecture.JUMPRELU;
         this.targeted = config.l0() > 0;
         this.target = config.wantedL0();
-        this.given = config.l1();
+        this.given = signed && targeted ? SHARE * d / target : config.l1();
         this.warmup = config.arch().penalty().warmup();
         this.steps = steps;
-        this.state = new double[] {penalised && targeted ? Math.log(Math.max(given, 1e-6)) : 0, Double.NaN, Double.NaN};
+        this.state = new double[] {penalised ? 1 : 0, Double.NaN, Double.NaN};
     }
 
     /** λ of the coming step. */
@@ -53,7 +67,8 @@ final class SparsityControl {
         if (!targeted) {
             return given * (warmup > 0 ? Math.min(1, progress / warmup) : 1);
         }
-        return Math.exp(state[0] + PROPORTIONAL * error(progress));
+        double u = state[0] + (signed ? PROPORTIONAL_OF_THRESHOLDS : PROPORTIONAL) * error(progress);
+        return given * Math.sinh(signed ? u : Math.max(u, 0)) / Math.sinh(1);
     }
 
     /** k of the coming step, before it is annealed. */
@@ -85,7 +100,8 @@ final class SparsityControl {
             return;
         }
         if (penalised) {
-            state[0] += INTEGRAL / steps * rateShare * error(progress);
+            double u = state[0] + (signed ? INTEGRAL_OF_THRESHOLDS : INTEGRAL) / steps * rateShare * error(progress);
+            state[0] = Math.max(signed ? -MOST_COEFFICIENT : 0, Math.min(MOST_COEFFICIENT, u));
         } else {
             state[0] = Math.max(0, Math.min(MOST_K, state[0] + COUNT_RATE * Math.log(target / state[1])));
         }

@@ -124,7 +124,8 @@ public record TrainConfig(
             @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
             boolean normalize,
 
-            @About("Norm of the encoder's rows at the start; the dictionary's rows begin at 1.")
+            @About(
+                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 1 for relu and p_anneal, else 0.1.")
             double encoder_norm,
 
             @About("Where b_dec starts: mean or geometric_median.")
@@ -134,7 +135,7 @@ public record TrainConfig(
             int sample) {
         public Input {
             require(buffer >= 1, "input.buffer", buffer, "≥ 1");
-            require(encoder_norm > 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "> 0 and < 1e6");
+            require(encoder_norm >= 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "≥ 0 and < 1e6");
             require(sample >= 2, "input.sample", sample, "≥ 2");
         }
     }
@@ -160,7 +161,7 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
-            new Input(true, 262_144, true, 1, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new Input(true, 262_144, true, 0, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
@@ -203,6 +204,17 @@ public record TrainConfig(
     /** The learning rate in force before the schedule. */
     public double peakLearningRate() {
         return lr > 0 ? lr : 2e-4 / Math.sqrt(latents / 16384.0);
+    }
+
+    /** The norm that the encoder's rows begin with. */
+    public double encoderNorm() {
+        if (input.encoder_norm() > 0) {
+            return input.encoder_norm();
+        }
+        return switch (architecture) {
+            case RELU, P_ANNEAL, MATCHING_PURSUIT -> 1;
+            case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK, BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED, ABSTOPK -> 0.1;
+        };
     }
 
     /** The compute threads in force. */

@@ -112,7 +112,7 @@ public final class Trainer implements AutoCloseable {
         }
         this.gradients = new Gradients(m, encoder, encoderBias, decoder, decoderBias, kernels, workers);
         this.adam = new Adam(config.optimizer(), kernels, workers);
-        this.control = new SparsityControl(config, steps);
+        this.control = new SparsityControl(config, steps, sae.dOut());
     }
 
     /**
