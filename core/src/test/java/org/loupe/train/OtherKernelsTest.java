@@ -59,11 +59,12 @@ class OtherKernelsTest {
     /** The FVU of the last ten steps of a whole run. */
     private static double fvu(Path out) {
         List<Double> fvu = new ArrayList<>();
-        TrainRuns.train(out, TrainRuns.rows(), TrainRuns.config("tokens=" + 300 * 101), event -> {
-            if (event instanceof TrainEvent.Stepped stepped) {
-                fvu.add(stepped.stats().fvu());
-            }
-        });
+        TrainRuns.train(
+                out, TrainRuns.rows(), TrainRuns.config("tokens=" + 300 * 101, "input.encoder_norm=1"), event -> {
+                    if (event instanceof TrainEvent.Stepped stepped) {
+                        fvu.add(stepped.stats().fvu());
+                    }
+                });
         assertEquals(300, fvu.size());
         return fvu.subList(290, 300).stream().mapToDouble(f -> f).average().orElseThrow();
     }
