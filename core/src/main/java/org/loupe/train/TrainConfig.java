@@ -177,7 +177,7 @@ public record TrainConfig(
             double whiten_floor,
 
             @About(
-                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 1 for relu and p_anneal, else 0.1.")
+                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 0.1 for batchtopk, matryoshka, jumprelu and gated, else 1.")
             double encoder_norm,
 
             @About("Where b_dec starts: mean or geometric_median.")
@@ -337,8 +337,17 @@ public record TrainConfig(
             return input.encoder_norm();
         }
         return switch (architecture) {
-            case RELU, P_ANNEAL, MATCHING_PURSUIT, VQ, RESIDUAL_VQ, DICTIONARY_LEARNING -> 1;
-            case TOPK, HIERARCHICAL_TOPK, GUMBEL_TOPK, BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED, ABSTOPK -> 0.1;
+            case BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED -> 0.1;
+            case RELU,
+                    P_ANNEAL,
+                    TOPK,
+                    HIERARCHICAL_TOPK,
+                    GUMBEL_TOPK,
+                    ABSTOPK,
+                    MATCHING_PURSUIT,
+                    VQ,
+                    RESIDUAL_VQ,
+                    DICTIONARY_LEARNING -> 1;
         };
     }
 
