@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.SplitMix;
 
 /**
  * Batches for training: consecutive slices of an endless stream of passes over the rows, each pass a permutation of them.
@@ -169,7 +170,7 @@ public final class ShuffledRows {
             }
             long first = (long) number * blocksPerWindow * BLOCK;
             slots = identity((int) Math.min((long) blocks.length * BLOCK, rows - first));
-            permute(slots, slots.length, new SplittableRandom(mix(mix(seed, pass + 1), number + 1)));
+            permute(slots, slots.length, new SplittableRandom(SplitMix.mix(SplitMix.mix(seed, pass + 1), number + 1)));
         }
 
         /** Reads blocks until this share of them is there. */
@@ -210,7 +211,7 @@ public final class ShuffledRows {
             // A last block shorter than the others stays last, so that every other block has its place at a multiple of
             // BLOCK.
             int whole = (int) (rows / BLOCK);
-            permute(order, whole, new SplittableRandom(mix(seed, pass + 1)));
+            permute(order, whole, new SplittableRandom(SplitMix.mix(seed, pass + 1)));
         }
         int from = number * blocksPerWindow;
         return java.util.Arrays.copyOfRange(order, from, Math.min(total, from + blocksPerWindow));
@@ -232,13 +233,5 @@ public final class ShuffledRows {
             order[i] = order[j];
             order[j] = held;
         }
-    }
-
-    /** One step of SplitMix64 (Steele, Lea, Flood 2014) over the pair. */
-    private static long mix(long seed, long salt) {
-        long z = seed + salt * 0x9E3779B97F4A7C15L;
-        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-        return z ^ (z >>> 31);
     }
 }

@@ -273,20 +273,25 @@ public final class ActiveRows {
         }
     }
 
+    /** Begins a batch of that many rows that is filled in place, with room for so many entries. */
+    private void allocate(int newRows, int entries) {
+        rows = newRows;
+        if (starts.length < rows + 1) {
+            starts = new int[rows + 1];
+        }
+        if (index.length < entries) {
+            index = new int[entries];
+            value = new float[entries];
+        }
+    }
+
     /**
      * Fills the batch from steps × rows places, each a latent with its value or −1; places of one row that have the same latent are summed.
      *
      * @param latents step s of row r stands at s · rows + r
      */
     void gather(int newRows, int steps, int[] latents, float[] values) {
-        rows = newRows;
-        if (starts.length < rows + 1) {
-            starts = new int[rows + 1];
-        }
-        if (index.length < steps * rows) {
-            index = new int[steps * rows];
-            value = new float[index.length];
-        }
+        allocate(newRows, steps * newRows);
         int size = 0;
         for (int row = 0; row < rows; row++) {
             for (int step = 0; step < steps; step++) {
@@ -316,14 +321,7 @@ public final class ActiveRows {
      * @param cuts [rows · steps + 1], overwritten: step s of row r has the entries from cuts[r · steps + s] on
      */
     public void ofSteps(int newRows, int steps, int[] latents, float[] values, int[] cuts) {
-        rows = newRows;
-        if (starts.length < rows + 1) {
-            starts = new int[rows + 1];
-        }
-        if (index.length < steps * rows) {
-            index = new int[steps * rows];
-            value = new float[index.length];
-        }
+        allocate(newRows, steps * newRows);
         int size = 0;
         for (int row = 0; row < rows; row++) {
             for (int step = 0; step < steps; step++) {

@@ -33,8 +33,7 @@ public final class Pursuit {
      * @param out overwritten; a latent taken twice has one entry, the sum
      */
     void code(Matrix x, Matrix dictionary, int steps, float tolerance, ActiveRows out) {
-        Matrix residuals = Matrix.zeros(2 * x.rows(), x.cols());
-        System.arraycopy(x.data(), 0, residuals.data(), 0, x.rows() * x.cols());
+        Matrix residuals = new Matrix(x.rows(), x.cols(), Arrays.copyOf(x.data(), x.rows() * x.cols()));
         int[] latents = new int[steps * x.rows()];
         float[] values = new float[latents.length];
         for (int step = 0; step < steps; step++) {

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Keys;
+import org.loupe.tensor.SplitMix;
 import org.loupe.tensor.Workers;
 
 /**
@@ -130,16 +131,10 @@ final class GumbelCoder implements Coder {
 
     /** −log(−log u), u uniform in (0, 1) by SplitMix64 of seed, step, row and latent. */
     static double noise(long seed, long step, int row, int latent) {
-        long bits = mix(mix(mix(seed + 0x632BE59BD9B4E019L, step), row), latent);
+        long ofStep = SplitMix.mix(seed + 0x632BE59BD9B4E019L, step + 1);
+        long bits = SplitMix.mix(SplitMix.mix(ofStep, row + 1), latent + 1);
         double u = ((bits >>> 11) + 0.5) * 0x1p-53;
         return -Math.log(-Math.log(u));
-    }
-
-    private static long mix(long state, long salt) {
-        long z = state + (salt + 1) * 0x9E3779B97F4A7C15L;
-        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-        return z ^ (z >>> 31);
     }
 
     @Override

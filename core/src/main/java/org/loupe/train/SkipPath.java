@@ -1,5 +1,6 @@
 package org.loupe.train;
 
+import java.util.Arrays;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -30,7 +31,7 @@ record SkipPath(Matrix weights, Parameter parameter, Kernels kernels, Workers wo
         int dIn = weights.cols();
         workers.forEach(dOut, CHUNK, (from, to, worker) -> {
             for (int o = from; o < to; o++) {
-                java.util.Arrays.fill(parameter.gradient(), o * dIn, (o + 1) * dIn, 0);
+                Arrays.fill(parameter.gradient(), o * dIn, (o + 1) * dIn, 0);
                 for (int r = 0; r < batch.rows; r++) {
                     float g = batch.gradient.data()[r * dOut + o];
                     kernels.addScaled(g, batch.x.data(), r * dIn, parameter.gradient(), o * dIn, dIn);

@@ -1,0 +1,14 @@
+package org.loupe.tensor;
+
+/** Random bits as a pure function of numbers: what needs no state to be resumed. */
+public final class SplitMix {
+    private SplitMix() {}
+
+    /** One step of SplitMix64 (Steele, Lea, Flood 2014) over the pair. */
+    public static long mix(long state, long salt) {
+        long z = state + salt * 0x9E3779B97F4A7C15L;
+        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+        return z ^ (z >>> 31);
+    }
+}
