@@ -68,7 +68,8 @@ public record ArchitectureConfig(
 
             @About("θ's learning rate as a multiple of lr.") double threshold_lr,
 
-            @About("Penalty: step is L0, quadratic is (L0 / target − 1)², tanh is tanh(penalty.scale f).")
+            @About(
+                    "Penalty: step is L0, quadratic is (L0 / target − 1)², which pulls to the target the more firmly the larger l1 is, tanh is tanh(penalty.scale f).")
             Sparsity penalty,
 
             @About("Whether z receives the negative of θ's gradient too.")

@@ -2,6 +2,7 @@ package org.loupe.train;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
@@ -100,6 +101,11 @@ interface Coder {
     /** Arrays beside its parameters that the coming steps depend on, by name, shared and not copied. */
     default Map<String, float[]> state() {
         return Map.of();
+    }
+
+    /** The last batch's pushes, where a penalty makes latents sparse. */
+    default @Nullable Balance balance() {
+        return null;
     }
 
     /** Entries that count as active. */

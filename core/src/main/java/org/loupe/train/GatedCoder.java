@@ -37,6 +37,7 @@ final class GatedCoder implements Coder {
     private final float[] scale;
 
     private final Batch frozen;
+    private final Balance balance;
     private float[] frozenSlope = new float[0];
 
     GatedCoder(
@@ -58,6 +59,7 @@ final class GatedCoder implements Coder {
         this.normGradient = new float[norms.free() ? config.latents() : 0];
         this.throughMagnitude = new float[config.latents()];
         this.scale = new float[config.latents()];
+        this.balance = new Balance(config.latents());
         this.frozen = new Batch(config.batch(), sae.dIn(), sae.dOut(), config.latents(), 1, false, factor, workers);
     }
 
@@ -83,6 +85,7 @@ final class GatedCoder implements Coder {
     public double backward(Batch batch, Sae sae, double coefficient) {
         double loss = frozen(batch, sae);
         Arrays.fill(normGradient, 0);
+        balance.clear();
         Arrays.fill(throughMagnitude, 0);
         Arrays.fill(logScale.gradient(), 0);
         Arrays.fill(magnitudeBias.gradient(), 0);
@@ -99,6 +102,7 @@ final class GatedCoder implements Coder {
             magnitudeBias.gradient()[i] += ofMagnitude;
             logScale.gradient()[i] += ofMagnitude * scale[i] * (gate - sae.encoderBias()[i]);
             throughMagnitude[i] += scale[i] * ofMagnitude;
+            balance.add(i, frozenSlope[e] + scale[i] * ofMagnitude, batch.factor * norm[i]);
             batch.slope[e] = (float) (weight * norm[i]) + frozenSlope[e] + scale[i] * ofMagnitude;
             return (double) gate * norm[i];
         });
@@ -148,6 +152,11 @@ final class GatedCoder implements Coder {
     @Override
     public void lift(int latent, float by) {
         gated.magnitudeBias()[latent] += by;
+    }
+
+    @Override
+    public Balance balance() {
+        return balance;
     }
 
     @Override

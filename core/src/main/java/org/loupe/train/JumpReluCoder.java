@@ -49,6 +49,7 @@ final class JumpReluCoder implements Coder {
     private final float[] bandwidth;
     private final float[] floor;
     private final float[] normGradient;
+    private final Balance balance;
 
     /** @param spread standard deviation of ⟨w, x⟩ for unit directions w */
     JumpReluCoder(
@@ -77,6 +78,7 @@ final class JumpReluCoder implements Coder {
         this.preactivation =
                 coefficient > 0 ? new PreactivationLoss(coefficient, config.latents(), kernels, workers) : null;
         this.floor = new float[config.latents()];
+        this.balance = new Balance(config.latents());
         this.normGradient = new float[norms.free() ? config.latents() : 0];
     }
 
@@ -116,6 +118,7 @@ final class JumpReluCoder implements Coder {
     public double backward(Batch batch, Sae sae, double coefficient) {
         Arrays.fill(threshold.gradient(), 0);
         Arrays.fill(normGradient, 0);
+        balance.clear();
         float[] norm = norms.of(sae.decoder());
         double l0 = batch.active() / (double) batch.rows;
         double weight = batch.factor * coefficient;
@@ -137,6 +140,7 @@ final class JumpReluCoder implements Coder {
                         case QUADRATIC -> 2 * (l0 / target - 1) / target;
                         case TANH -> tanh.value(theta * norm[i]);
                     };
+                    balance.add(i, delta * theta * batch.slope[e], delta * batch.factor * q);
                     double onThreshold = -delta * (theta * batch.slope[e] + weight * q);
                     threshold.gradient()[i] += (float) onThreshold;
                     double slope = z > theta ? batch.slope[e] : 0;
@@ -175,6 +179,11 @@ final class JumpReluCoder implements Coder {
         for (int i = 0; i < theta.length; i++) {
             theta[i] = living[i] ? theta[i] : (float) (n > 0 ? scale * sum / n : 0);
         }
+    }
+
+    @Override
+    public Balance balance() {
+        return balance;
     }
 
     @Override

@@ -14,6 +14,7 @@ final class ReluCoder implements Coder {
     private final DictionaryNorms norms;
     private final float[] floor;
     private final float[] normGradient;
+    private final Balance balance;
     private SparsityPenalty penalty;
 
     ReluCoder(TrainConfig config, LatentSearch search, DictionaryNorms norms) {
@@ -22,6 +23,7 @@ final class ReluCoder implements Coder {
         this.norms = norms;
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
+        this.balance = new Balance(config.latents());
         this.penalty = SparsityPenalty.at(config, 0);
     }
 
@@ -43,20 +45,18 @@ final class ReluCoder implements Coder {
         float[] f = batch.f;
         float[] slopes = batch.slope;
         SparsityPenalty phi = penalty;
-        if (!norms.free()) {
-            return weight
-                    * batch.sumByRow(e -> {
-                        slopes[e] += (float) (weight * phi.slope(f[e]));
-                        return phi.value(f[e]);
-                    });
-        }
+        double unit = batch.factor * rescaling;
+        balance.clear();
         return weight
                 * batch.sumByLatent(e -> {
                     int i = index[e];
                     double scaled = f[e] * norm[i];
-                    double slope = weight * phi.slope(scaled);
-                    slopes[e] += (float) (slope * norm[i]);
-                    normGradient[i] += (float) (slope * f[e]);
+                    double slope = phi.slope(scaled);
+                    balance.add(i, slopes[e], unit * slope * norm[i]);
+                    slopes[e] += (float) (weight * slope * norm[i]);
+                    if (norms.free()) {
+                        normGradient[i] += (float) (weight * slope * f[e]);
+                    }
                     return phi.value(scaled);
                 });
     }
@@ -66,6 +66,11 @@ final class ReluCoder implements Coder {
         int[] index = batch.active.index();
         double sum = batch.sumByRow(e -> penalty.value(batch.f[e] * norm[index[e]]));
         return sum > 0 ? batch.sumByRow(e -> batch.f[e] * norm[index[e]]) / sum : 1;
+    }
+
+    @Override
+    public Balance balance() {
+        return balance;
     }
 
     @Override

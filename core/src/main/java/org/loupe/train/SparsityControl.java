@@ -1,38 +1,43 @@
 package org.loupe.train;
 
+import org.jspecify.annotations.Nullable;
+
 /**
- * Holds the mean number of active latents at what was asked for.
+ * Holds the mean number of active latents at what was asked for. With e = log(L0 / wanted), L0 smoothed:
  *
- * <p>Of a penalty it moves the coefficient, λ = l1 sinh(u) / sinh(1), which far from 0 moves by factors, by a controller of u, proportional and
- * integral, of the error e = log(L0 / wanted). Of jumprelu λ may fall below 0: where reconstruction alone makes fewer latents active than wanted,
- * thresholds are to be lowered, not raised; and l1 is replaced by a share of d / L0*, for the scale of λ is the energy of one latent. What is wanted falls geometrically from the L0 of the first step to the target over the penalty's warm-up, so that λ need not overshoot; the integral
- * is slowed with the learning rate, as is what it acts on. Of the top-k family it raises k where rows have too few positive
- * pre-activations to fill it. Without a target a coefficient rises to the given one over its warm-up and stays.
+ * <ul>
+ *   <li>A penalty's coefficient is λ = λ₀ + s (P e + I ∫e), with λ₀ the coefficient at which reconstruction and penalty balance and s the spread of
+ *       that among latents ({@link Balance}), both smoothed. At λ₀ the L0 stays what it is, whatever it is; so what is added decides how it moves, in
+ *       the unit of what Adam divides by. Of jumprelu λ may fall below 0: where reconstruction alone makes fewer latents active than wanted,
+ *       thresholds are to be lowered. What is wanted falls geometrically from the L0 of the first step to the target over the penalty's
+ *       warm-up; the integral is slowed with the learning rate, as is what it acts on.
+ *   <li>JumpReLU's quadratic penalty pulls to the target itself, the more firmly the larger its given coefficient is, which stays.
+ *   <li>LASSO's codes follow λ at once: λ = l1 exp(P e + I ∫e), which stays above 0, for without a penalty every atom is active.
+ *   <li>Of the top-k family k rises where rows have too few positive pre-activations to fill it.
+ * </ul>
  *
- * <p>LASSO's λ stays above 0, for without a penalty every atom is active: it is l1 exp(u − 1), and has no warm-up without a target.
+ * <p>Without a target a coefficient rises to the given one over its warm-up and stays.
  */
 final class SparsityControl {
-    /** Integral gain over a whole run: an L0 that is e-fold too large moves u by this, were it to last all through. */
-    private static final double INTEGRAL = 60;
+    private static final double PROPORTIONAL = 10;
 
-    private static final double PROPORTIONAL = 1.5;
+    /** Over a whole run: an error of 1 moves its part by this, were it to last all through. */
+    private static final double INTEGRAL = 40;
 
-    /** Of jumprelu: thresholds add up what λ does to them, so that the integral must be slow for L0 not to swing. */
-    private static final double INTEGRAL_OF_THRESHOLDS = 20;
+    private static final double INTEGRAL_OF_LASSO = 60;
+    private static final double PROPORTIONAL_OF_LASSO = 1.5;
 
-    private static final double PROPORTIONAL_OF_THRESHOLDS = 2;
-
-    /** Of jumprelu, λ at u = 1 as a share of d / L0*, the energy of an active latent. */
-    private static final double SHARE = 0.05;
-
-    /** Weight of a batch in the smoothed L0. */
+    /** Weight of a batch in what is smoothed. */
     private static final double SMOOTHING = 0.2;
 
     /** An error beyond this counts as this much. */
     private static final double MOST = 1;
 
-    /** Bound of u: λ of e^12 times l1. */
-    private static final double MOST_COEFFICIENT = 13;
+    /** Bound of the integral: what it winds up on the way to the target it has to unwind there. */
+    private static final double MOST_SPREADS = 1;
+
+    /** Bound of LASSO's exponent. */
+    private static final double MOST_EXPONENT = 13;
 
     /** log k moves by this share of its error in a step, and no further than doubling k twice. */
     private static final double COUNT_RATE = 0.1;
@@ -48,19 +53,19 @@ final class SparsityControl {
     private final double warmup;
     private final long steps;
 
-    /** u's integral (or log of k's multiple), smoothed L0, L0 of the first step; NaN before it. */
-    private final double[] state;
+    /** Integral (or log of k's multiple), smoothed L0, L0 of the first step, smoothed λ₀, smoothed s; the last four NaN before it. */
+    private final double[] state = {0, Double.NaN, Double.NaN, Double.NaN, Double.NaN};
 
-    SparsityControl(TrainConfig config, long steps, int d) {
+    SparsityControl(TrainConfig config, long steps) {
         this.lasso = config.penalised() && config.architecture().classic();
         this.penalised = config.penalised();
         this.signed = config.architecture() == Architecture.JUMPRELU;
-        this.targeted = config.l0() > 0;
+        boolean pullsItself = signed && config.arch().jump().penalty() == ArchitectureConfig.Jump.Sparsity.QUADRATIC;
+        this.targeted = config.l0() > 0 && !pullsItself;
         this.target = config.wantedL0();
-        this.given = signed && targeted ? SHARE * d / target : config.l1();
+        this.given = config.l1();
         this.warmup = lasso && !targeted ? 0 : config.arch().penalty().warmup();
         this.steps = steps;
-        this.state = new double[] {penalised ? 1 : 0, Double.NaN, Double.NaN};
     }
 
     /** λ of the coming step. */
@@ -71,8 +76,14 @@ final class SparsityControl {
         if (!targeted) {
             return given * (warmup > 0 ? Math.min(1, progress / warmup) : 1);
         }
-        double u = state[0] + (signed ? PROPORTIONAL_OF_THRESHOLDS : PROPORTIONAL) * error(progress);
-        return given * (lasso ? Math.exp(u - 1) : Math.sinh(signed ? u : Math.max(u, 0)) / Math.sinh(1));
+        if (lasso) {
+            return given * Math.exp(state[0] + PROPORTIONAL_OF_LASSO * error(progress));
+        }
+        if (Double.isNaN(state[3])) {
+            return 0;
+        }
+        double balanced = state[3] + state[4] * (state[0] + PROPORTIONAL * error(progress));
+        return signed ? balanced : Math.max(balanced, 0);
     }
 
     /** k of the coming step, before it is annealed. */
@@ -95,20 +106,30 @@ final class SparsityControl {
      *
      * @param l0 active latents of a row, mean of the batch
      * @param rateShare learning rate of the step as a share of its peak
+     * @param balance its pushes, of architectures with a penalty
      */
-    void observe(double l0, double progress, double rateShare) {
+    void observe(double l0, double progress, double rateShare, @Nullable Balance balance) {
         double seen = Math.max(l0, 1e-3 * target);
         state[2] = Double.isNaN(state[2]) ? seen : state[2];
-        state[1] = Double.isNaN(state[1]) ? seen : state[1] + SMOOTHING * (seen - state[1]);
+        smooth(1, seen);
+        if (balance != null) {
+            smooth(3, balance.coefficient());
+            smooth(4, balance.spread());
+        }
         if (!targeted) {
             return;
         }
         if (penalised) {
-            double u = state[0] + (signed ? INTEGRAL_OF_THRESHOLDS : INTEGRAL) / steps * rateShare * error(progress);
-            state[0] = Math.max(signed || lasso ? -MOST_COEFFICIENT : 0, Math.min(MOST_COEFFICIENT, u));
+            double most = lasso ? MOST_EXPONENT : MOST_SPREADS;
+            double moved = state[0] + (lasso ? INTEGRAL_OF_LASSO : INTEGRAL) / steps * rateShare * error(progress);
+            state[0] = Math.max(-most, Math.min(most, moved));
         } else {
             state[0] = Math.max(0, Math.min(MOST_K, state[0] + COUNT_RATE * Math.log(target / state[1])));
         }
+    }
+
+    private void smooth(int at, double seen) {
+        state[at] = Double.isNaN(state[at]) ? seen : state[at] + SMOOTHING * (seen - state[at]);
     }
 
     /** What it remembers, shared and not copied. */

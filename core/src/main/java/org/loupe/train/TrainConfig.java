@@ -21,7 +21,7 @@ public record TrainConfig(
 
         @About(
                 "Coefficient λ of the sparsity penalty of relu, p_anneal, gated, jumprelu and dictionary_learning with lasso, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
-                        + " E‖x‖² = d; with l0 where it starts.")
+                        + " E‖x‖² = d; not used with l0, but of lasso, where it starts, and of jumprelu's quadratic penalty.")
         double l1,
 
         @About("Rows of one step.") int batch,

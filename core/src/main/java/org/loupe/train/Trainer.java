@@ -137,7 +137,7 @@ public final class Trainer implements AutoCloseable {
         }
         this.gradients = new Gradients(m, encoder, encoderBias, decoder, decoderBias, kernels, workers);
         this.adam = new Adam(config.optimizer(), kernels, workers);
-        this.control = new SparsityControl(config, steps, sae.dOut());
+        this.control = new SparsityControl(config, steps);
         this.revival = new Revival(
                 config, steps, statistics.inputs().centre(), sae, encoder, encoderBias, decoder, coder, kernels);
     }
@@ -191,7 +191,7 @@ public final class Trainer implements AutoCloseable {
         moveUnused(unused, seen + batch.rows);
         revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
-        control.observe(l0, progress, rate / schedule.peak());
+        control.observe(l0, progress, rate / schedule.peak(), coder.balance());
         return new StepStats(
                 step,
                 step * config.batch(),

@@ -68,6 +68,11 @@ class SparsityControlTest {
     }
 
     @Test
+    void aQuadraticPenaltyOfLargeCoefficientPullsToItItself() {
+        reaches(TARGET, "architecture=jumprelu", "arch.jump.penalty=quadratic", "l1=1000");
+    }
+
+    @Test
     void withoutATargetTheCoefficientIsAsGivenAfterItsWarmUp() {
         TrainConfig config = TrainRuns.config("architecture=relu", "l1=0.3", "arch.penalty.warmup=0.1", "batch=250");
         List<StepStats> all = train(config);
