@@ -10,6 +10,6 @@ for _ in $(seq "${2:-2}"); do
       --set precision=$precision $shape --steps 5 --json | tr -d '\n')"
   done
   for peer in sparsify dictionary_learning saelens; do
-    echo "$peer: $("$python" "$here/train_step.py" $peer $shape --steps 3 2>/dev/null | tail -n 1)"
+    echo "$peer: $("$python" "$here/train_step.py" $peer topk $shape --steps 3 2>/dev/null | tail -n 1)"
   done
 done

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Times whole TopK training steps of the Python peers, each through its own training step, on rows in memory.
+"""Times whole training steps of the Python peers, each through its own training step, on rows in memory.
 
 Versions: torch 2.13.0, sae-lens 6.54.12, eai-sparsify 1.3.3, dictionary-learning 0.1.0, Python 3.11.
-Usage:    python train_step.py sparsify|dictionary_learning|saelens [--d 768] [--latents 24576] [--k 32] [--batch 4096] [--steps 3]
+Usage:    python train_step.py sparsify|dictionary_learning|saelens ARCHITECTURE [--d 768] [--latents 24576] [--k 32] [--batch 4096] [--steps 3]
 Prints one JSON object with the keys of `loupe bench train --json`.
 """
 import argparse
@@ -17,6 +17,7 @@ os.environ["WANDB_MODE"] = "disabled"
 
 import torch
 
+COUNTED = ["topk", "batchtopk", "matryoshka"]
 LONG_RUN = 100_000  # nominal length, so that schedules are flat over what is timed
 
 
@@ -52,19 +53,33 @@ def sparsify(a):
 
 
 def dictionary_learning(a):
-    from dictionary_learning.trainers import TopKTrainer
+    from dictionary_learning import trainers
+    from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchTopKTrainer
 
-    trainer = TopKTrainer(steps=LONG_RUN, activation_dim=a.d, dict_size=a.latents, k=a.k, layer=0, lm_name="", device="cpu", seed=0)
+    classes = {"topk": trainers.TopKTrainer, "batchtopk": trainers.BatchTopKTrainer, "matryoshka": MatryoshkaBatchTopKTrainer,
+               "jumprelu": trainers.JumpReluTrainer, "relu": trainers.StandardTrainer, "gated": trainers.GatedSAETrainer}
+    arguments = {"steps": LONG_RUN, "activation_dim": a.d, "dict_size": a.latents, "layer": 0, "lm_name": "", "device": "cpu", "seed": 0}
+    if a.architecture in COUNTED:
+        arguments["k"] = a.k
+    if a.architecture == "matryoshka":
+        arguments["group_fractions"] = [1 / 16, 1 / 16, 1 / 8, 1 / 4, 1 / 2]
+    trainer = classes[a.architecture](**arguments)
     number = iter(range(LONG_RUN))
     return lambda x: trainer.update(next(number), x)
 
 
 def saelens(a):
+    import sae_lens
     from sae_lens.config import SAETrainerConfig
-    from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
     from sae_lens.training.sae_trainer import SAETrainer
 
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=a.d, d_sae=a.latents, k=a.k, dtype="float32", device="cpu"))
+    name = {"topk": "TopK", "batchtopk": "BatchTopK", "matryoshka": "MatryoshkaBatchTopK", "jumprelu": "JumpReLU", "relu": "Standard",
+            "gated": "Gated"}[a.architecture]
+    own = {"k": a.k} if a.architecture in COUNTED else {}
+    if a.architecture == "matryoshka":
+        own["matryoshka_widths"] = [a.latents // n for n in (16, 8, 4, 2, 1)]
+    sae = getattr(sae_lens, name + "TrainingSAE")(
+        getattr(sae_lens, name + "TrainingSAEConfig")(d_in=a.d, d_sae=a.latents, dtype="float32", device="cpu", **own))
     config = SAETrainerConfig(
         total_training_samples=a.batch * LONG_RUN, train_batch_size_samples=a.batch, lr=3e-4, lr_end=3e-4, device="cpu", autocast=False)
     trainer = SAETrainer(cfg=config, sae=sae, data_provider=iter([]))
@@ -80,6 +95,7 @@ def saelens(a):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("peer", choices=["sparsify", "dictionary_learning", "saelens"])
+    p.add_argument("architecture", choices=["topk", "batchtopk", "matryoshka", "jumprelu", "relu", "gated"])
     p.add_argument("--d", type=int, default=768)
     p.add_argument("--latents", type=int, default=24576)
     p.add_argument("--k", type=int, default=32)
@@ -87,6 +103,8 @@ def main():
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=2)
     a = p.parse_args()
+    if a.peer == "sparsify" and a.architecture != "topk":
+        p.error("sparsify is timed with topk alone")
     torch.set_num_threads(a.threads)
     generator = torch.Generator().manual_seed(0)
     torch.manual_seed(0)
@@ -102,6 +120,7 @@ def main():
     mean = sum(wall) / a.steps
     print(json.dumps({
         "peer": a.peer,
+        "architecture": a.architecture,
         "ms_per_step": round(mean * 1e3, 1),
         "ms_per_step_min": round(min(wall) * 1e3, 1),
         "cpu_ms_per_step": round(sum(cpu) / a.steps * 1e3, 1),

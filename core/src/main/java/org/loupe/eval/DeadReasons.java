@@ -22,7 +22,7 @@ import org.loupe.tensor.Workers;
  * threshold too high   the others: z comes near, but on no row above θ_i
  * </pre>
  *
- * <p>θ is JumpReLU's, else 0. Nobody is turned away from AbsTopK, for which far below 0 is far. Only the second needs the rows again, and only
+ * <p>θ is JumpReLU's, else 0. Nobody is turned away from AbsTopK, for which far below 0 is far, and from a sign-aware gate who is not from both. Only the second needs the rows again, and only
  * until each of its latents has been seen above 0.
  */
 final class DeadReasons {
@@ -73,7 +73,7 @@ final class DeadReasons {
         workers.forEach(silent.length, 8, (from, to, worker) -> {
             for (int n = from; n < to; n++) {
                 int i = silent[n];
-                double middle = sae.encoderBias()[i];
+                double middle = 0;
                 double variance = 0;
                 for (int r = 0; r < d; r++) {
                     double w = sae.encoder().at(i, r);
@@ -84,7 +84,10 @@ final class DeadReasons {
                     }
                     variance += w * along;
                 }
-                away[n] = middle + NEAR * Math.sqrt(Math.max(0, variance)) < threshold(i);
+                double near = NEAR * Math.sqrt(Math.max(0, variance));
+                away[n] = middle + sae.encoderBias()[i] + near < threshold(i)
+                        && !(sae.activation() instanceof Activation.SignedGated gated
+                                && -middle + gated.negativeBias()[i] + near >= 0);
             }
         });
         return away;

@@ -208,6 +208,7 @@ public final class Evaluation {
             case Activation.Relu _ -> "ReLU";
             case Activation.JumpRelu _ -> "JumpReLU";
             case Activation.Gated _ -> "Gated";
+            case Activation.SignedGated _ -> "sign-aware Gated";
             case Activation.MatchingPursuit pursuit -> "matching pursuit, " + pursuit.steps() + " steps";
             case Activation.ResidualCodes codes ->
                 codes.stages() == 1 ? "vector quantisation" : "residual codes, " + codes.stages() + " stages";

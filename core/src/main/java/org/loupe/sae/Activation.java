@@ -13,7 +13,7 @@ public sealed interface Activation {
             case MatchingPursuit pursuit -> pursuit.steps();
             case ResidualCodes codes -> codes.stages();
             case Omp omp -> omp.atoms();
-            case Relu _, JumpRelu _, Gated _, Lasso _ -> 0;
+            case Relu _, JumpRelu _, Gated _, SignedGated _, Lasso _ -> 0;
         };
     }
 
@@ -21,14 +21,14 @@ public sealed interface Activation {
     default boolean tied() {
         return switch (this) {
             case MatchingPursuit _, ResidualCodes _, Omp _, Lasso _ -> true;
-            case TopK _, AbsTopK _, Relu _, JumpRelu _, Gated _ -> false;
+            case TopK _, AbsTopK _, Relu _, JumpRelu _, Gated _, SignedGated _ -> false;
         };
     }
 
     /** Whether activations can be negative. */
     default boolean signed() {
         return switch (this) {
-            case AbsTopK _ -> true;
+            case AbsTopK _, SignedGated _ -> true;
             case Omp omp -> omp.signed();
             case Lasso lasso -> lasso.signed();
             case TopK _, Relu _, JumpRelu _, Gated _, MatchingPursuit _, ResidualCodes _ -> false;
@@ -81,6 +81,27 @@ public sealed interface Activation {
         /** f of a latent whose gate is open. */
         float magnitude(int latent, float gate, float gateBias) {
             return Math.max(0, (float) Math.exp(logScale[latent]) * (gate - gateBias) + magnitudeBias[latent]);
+        }
+    }
+
+    /**
+     * Gated with a gate for either sign: a Gated SAE of twice the latents, (W, −W), whose halves share their rows and r. With
+     * u = W_enc (x − b_in) the gates are u + b_enc and −u + b⁻; of a latent's gates above 0 the larger, of equal ones the first, is open, and f = relu(exp(r) u +
+     * b_mag) behind the first, −relu(−exp(r) u + b⁻_mag) behind the second (Bi-Jump-ReLU with one r for both signs, as the paper
+     * advises: Wieciech et al. 2026, arXiv 2605.28149).
+     *
+     * @param negativeBias b⁻, one for each latent; not modified
+     * @param logScale r, one for each latent; not modified
+     * @param magnitudeBias b_mag, one for each latent; not modified
+     * @param negativeMagnitudeBias b⁻_mag, one for each latent; not modified
+     */
+    record SignedGated(float[] negativeBias, float[] logScale, float[] magnitudeBias, float[] negativeMagnitudeBias)
+            implements Activation {
+        /** f of a latent whose open gate has this value, negative where it is the second. */
+        float magnitude(int latent, float gate, float gateBias) {
+            float u = Math.abs(gate) - (gate < 0 ? negativeBias[latent] : gateBias);
+            float bias = (gate < 0 ? negativeMagnitudeBias : magnitudeBias)[latent];
+            return Math.copySign(Math.max(0, (float) Math.exp(logScale[latent]) * u + bias), gate);
         }
     }
 

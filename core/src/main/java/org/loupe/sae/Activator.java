@@ -46,6 +46,10 @@ public final class Activator {
                 search(centred, sae, new LatentSearch.Rule.Above(zeros(sae.latents())), out);
                 out.map((latent, gate) -> gated.magnitude(latent, gate, sae.encoderBias()[latent]));
             }
+            case Activation.SignedGated gated -> {
+                signed.gates(centred, sae.encoder(), sae.encoderBias(), gated.negativeBias(), out);
+                out.map((latent, gate) -> gated.magnitude(latent, gate, sae.encoderBias()[latent]));
+            }
             case Activation.MatchingPursuit matching ->
                 pursuit.code(centred, sae.encoder(), matching.steps(), matching.tolerance(), out);
             case Activation.ResidualCodes residual -> codes.code(centred, sae.encoder(), residual.stages(), out);

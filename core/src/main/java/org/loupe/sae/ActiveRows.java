@@ -233,16 +233,39 @@ public final class ActiveRows {
         }
     }
 
-    /** Latents m to 2m − 1 stand for the negatives of 0 to m − 1: makes them latents below m with negative values. */
+    /**
+     * Latents m to 2m − 1 stand for the negatives of 0 to m − 1: makes them latents below m with negative values. Of a latent that is there
+     * with both signs the larger value stays, of equal ones the first.
+     */
     void foldSigns(int m) {
-        for (int e = 0; e < entries(); e++) {
-            if (index[e] >= m) {
-                index[e] -= m;
-                value[e] = -value[e];
-            }
-        }
+        int kept = 0;
+        int from = 0;
+        int[] latents = new int[0];
+        float[] values = new float[0];
         for (int row = 0; row < rows; row++) {
-            sort(starts[row], starts[row + 1], (a, b) -> index[a] < index[b]);
+            int n = starts[row + 1] - from;
+            if (latents.length < n) {
+                latents = new int[n];
+                values = new float[n];
+            }
+            System.arraycopy(index, from, latents, 0, n);
+            System.arraycopy(value, from, values, 0, n);
+            from = starts[row + 1];
+            int second = 0;
+            while (second < n && latents[second] < m) {
+                second++;
+            }
+            int p = 0;
+            for (int q = second; p < second || q < n; ) {
+                int positive = p < second ? latents[p] : Integer.MAX_VALUE;
+                int negative = q < n ? latents[q] - m : Integer.MAX_VALUE;
+                boolean first = positive < negative || (positive == negative && values[p] >= values[q]);
+                index[kept] = Math.min(positive, negative);
+                value[kept++] = first ? values[p] : -values[q];
+                p += positive <= negative ? 1 : 0;
+                q += negative <= positive ? 1 : 0;
+            }
+            starts[row + 1] = kept;
         }
     }
 

@@ -1,6 +1,7 @@
 package org.loupe.sae;
 
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.loupe.tensor.Matrix;
 
@@ -48,6 +49,14 @@ public record Sae(
         int own = switch (activation) {
             case Activation.JumpRelu jump -> jump.threshold().length;
             case Activation.Gated gated -> Math.min(gated.logScale().length, gated.magnitudeBias().length);
+            case Activation.SignedGated gated ->
+                IntStream.of(
+                                gated.negativeBias().length,
+                                gated.logScale().length,
+                                gated.magnitudeBias().length,
+                                gated.negativeMagnitudeBias().length)
+                        .min()
+                        .orElseThrow();
             case Activation.TopK _,
                     Activation.AbsTopK _,
                     Activation.Relu _,

@@ -16,7 +16,7 @@ import tools.jackson.databind.JsonNode;
 /**
  * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors}), so that SAELens and
  * SAEBench open it as it is, plus {@code loupe.json}. The encoder is transposed at this border and nowhere else. What
- * SAELens does not have (transcoders of TopK and Gated, codes, OMP and LASSO) is written in the same way under names of its own.
+ * SAELens does not have (transcoders of TopK and Gated, sign-aware gates, codes, OMP and LASSO) is written in the same way under names of its own.
  */
 public final class SaeFolder {
     public static final String CONFIG = "cfg.json";
@@ -42,7 +42,7 @@ public final class SaeFolder {
         }
         weights.f32("W_dec", sae.decoder()).f32("b_dec", sae.decoderBias(), sae.dOut());
         if (!tied) {
-            weights.f32(sae.activation() instanceof Activation.Gated ? "b_gate" : "b_enc", sae.encoderBias(), m);
+            weights.f32(encoderBias(sae.activation()), sae.encoderBias(), m);
         }
         if (sae.activation() instanceof Activation.JumpRelu jump) {
             weights.f32("threshold", jump.threshold(), m);
@@ -50,12 +50,24 @@ public final class SaeFolder {
         if (sae.activation() instanceof Activation.Gated gated) {
             weights.f32("r_mag", gated.logScale(), m).f32("b_mag", gated.magnitudeBias(), m);
         }
+        if (sae.activation() instanceof Activation.SignedGated gated) {
+            weights.f32("b_gate_negative", gated.negativeBias(), m)
+                    .f32("r_mag", gated.logScale(), m)
+                    .f32("b_mag", gated.magnitudeBias(), m)
+                    .f32("b_mag_negative", gated.negativeMagnitudeBias(), m);
+        }
         if (sae.skip() != null) {
             weights.f32("W_skip", sae.skip());
         }
         weights.write(folder.resolve(WEIGHTS));
         Json.write(folder.resolve(CONFIG), config(sae, info));
         Json.write(folder.resolve(INFO), info);
+    }
+
+    private static String encoderBias(Activation activation) {
+        return activation instanceof Activation.Gated || activation instanceof Activation.SignedGated
+                ? "b_gate"
+                : "b_enc";
     }
 
     private static Map<String, Object> config(Sae sae, SaeInfo info) {
@@ -100,7 +112,7 @@ public final class SaeFolder {
                 config.put("signed", lasso.signed());
                 config.put("rounds", lasso.rounds());
             }
-            case Activation.Relu _, Activation.JumpRelu _, Activation.Gated _ -> {}
+            case Activation.Relu _, Activation.JumpRelu _, Activation.Gated _, Activation.SignedGated _ -> {}
         }
         return config;
     }
@@ -122,6 +134,7 @@ public final class SaeFolder {
             case Activation.Relu _ -> "standard";
             case Activation.JumpRelu _ -> "jumprelu";
             case Activation.Gated _ -> "gated";
+            case Activation.SignedGated _ -> "sign_aware_gated";
             case Activation.MatchingPursuit _ -> "matching_pursuit";
             case Activation.ResidualCodes codes -> codes.stages() == 1 ? "vq" : "residual_vq";
             case Activation.Omp _ -> "omp";
@@ -159,9 +172,7 @@ public final class SaeFolder {
             Matrix untied = tied ? Matrix.zeros(0, 0) : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
             Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
             Matrix encoder = tied ? decoder : untied;
-            float[] bias = tied
-                    ? new float[m]
-                    : finite(weights, activation instanceof Activation.Gated ? "b_gate" : "b_enc", m);
+            float[] bias = tied ? new float[m] : finite(weights, encoderBias(activation), m);
             Sae sae = new Sae(
                     encoder,
                     bias,
@@ -192,6 +203,12 @@ public final class SaeFolder {
             }
             case "jumprelu" -> new Activation.JumpRelu(finite(weights, "threshold", m));
             case "gated" -> new Activation.Gated(finite(weights, "r_mag", m), finite(weights, "b_mag", m));
+            case "sign_aware_gated" ->
+                new Activation.SignedGated(
+                        finite(weights, "b_gate_negative", m),
+                        finite(weights, "r_mag", m),
+                        finite(weights, "b_mag", m),
+                        finite(weights, "b_mag_negative", m));
             case "matching_pursuit" -> pursuit(file, config);
             case "vq", "residual_vq" -> {
                 int stages = positive(file, config, "stages");
@@ -212,7 +229,7 @@ public final class SaeFolder {
         return BadInput.in(
                 file,
                 "architecture is '" + architecture + "', this version reads 'topk', 'abstopk', 'standard', 'jumprelu',"
-                        + " 'gated' and 'matching_pursuit', and their transcoders, and 'vq', 'residual_vq', 'omp' and 'lasso'");
+                        + " 'gated' and 'matching_pursuit', and their transcoders, and 'sign_aware_gated', 'vq', 'residual_vq', 'omp' and 'lasso'");
     }
 
     private static Activation pursuit(Path file, JsonNode config) {

@@ -3,8 +3,8 @@ package org.loupe.sae;
 import org.loupe.tensor.Matrix;
 
 /**
- * Finds the k pre-activations of largest |z| of each row: the k largest of (z, −z), which an encoder of twice the latents, (W, −W) and
- * (b, −b), has as its pre-activations. Exact as {@link LatentSearch} is, for twice its product.
+ * Finds latents by either sign of ⟨x, w⟩, as an encoder of twice the latents, (W, −W), has them. Exact as {@link LatentSearch} is, for
+ * twice its product.
  */
 public final class SignedSearch {
     private final LatentSearch search;
@@ -16,7 +16,7 @@ public final class SignedSearch {
     }
 
     /**
-     * Searches all rows.
+     * The k pre-activations of largest |z| of each row: the k largest of (z, −z).
      *
      * @param x [rows × d], the centred rows
      * @param w [latents × d], the encoder
@@ -24,6 +24,33 @@ public final class SignedSearch {
      * @param out overwritten; values carry their signs
      */
     public void search(Matrix x, Matrix w, float[] bias, int k, ActiveRows out) {
+        both(w);
+        for (int i = 0; i < bias.length; i++) {
+            bothBias[i] = bias[i];
+            bothBias[bias.length + i] = -bias[i];
+        }
+        search.search(x, both, bothBias, new LatentSearch.Rule.Largest(k), out);
+        out.foldSigns(bias.length);
+    }
+
+    /**
+     * The gates ⟨x, w_i⟩ + p_i and −⟨x, w_i⟩ + n_i above 0, of a latent the larger, of equal ones the first.
+     *
+     * @param x [rows × d], the centred rows
+     * @param w [latents × d], the encoder
+     * @param positive p [latents]
+     * @param negative n [latents]
+     * @param out overwritten; the second gate's values are negative
+     */
+    public void gates(Matrix x, Matrix w, float[] positive, float[] negative, ActiveRows out) {
+        both(w);
+        System.arraycopy(positive, 0, bothBias, 0, positive.length);
+        System.arraycopy(negative, 0, bothBias, positive.length, positive.length);
+        search.search(x, both, bothBias, new LatentSearch.Rule.Above(new float[bothBias.length]), out);
+        out.foldSigns(positive.length);
+    }
+
+    private void both(Matrix w) {
         int m = w.rows();
         int size = m * w.cols();
         if (both.rows() != 2 * m || both.cols() != w.cols()) {
@@ -34,11 +61,5 @@ public final class SignedSearch {
             both.data()[i] = w.data()[i];
             both.data()[size + i] = -w.data()[i];
         }
-        for (int i = 0; i < m; i++) {
-            bothBias[i] = bias[i];
-            bothBias[m + i] = -bias[i];
-        }
-        search.search(x, both, bothBias, new LatentSearch.Rule.Largest(k), out);
-        out.foldSigns(m);
     }
 }

@@ -20,6 +20,9 @@ public enum Architecture {
     JUMPRELU(
             "f = z where z > θ, θ learnt for each latent, with an L0 penalty (Rajamanoharan et al. 2024, arXiv 2407.14435)"),
     GATED("a gate decides, a rescaled path measures; L1 on the gate (Rajamanoharan et al. 2024, arXiv 2404.16014)"),
+    SIGN_AWARE_GATED(
+            "gated with a gate for either sign, so that a latent can stand for both ends of a direction (Wieciech et al."
+                    + " 2026, arXiv 2605.28149)"),
     ABSTOPK("the k largest |z| of each row, with their signs (Zhu et al. 2025, arXiv 2510.00404)"),
     MATCHING_PURSUIT(
             "k steps of matching pursuit on the dictionary, trained through all of them (Costa et al. 2025, arXiv"
@@ -51,7 +54,7 @@ public enum Architecture {
     /** Whether a penalty, and not a count, makes it sparse; of dictionary_learning see {@link TrainConfig#penalised}. */
     boolean penalised() {
         return switch (this) {
-            case RELU, P_ANNEAL, JUMPRELU, GATED -> true;
+            case RELU, P_ANNEAL, JUMPRELU, GATED, SIGN_AWARE_GATED -> true;
             case TOPK,
                     HIERARCHICAL_TOPK,
                     GUMBEL_TOPK,
@@ -81,6 +84,7 @@ public enum Architecture {
                     MATRYOSHKA,
                     JUMPRELU,
                     GATED,
+                    SIGN_AWARE_GATED,
                     ABSTOPK,
                     MATCHING_PURSUIT -> false;
         };

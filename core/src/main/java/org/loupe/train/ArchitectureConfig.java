@@ -4,8 +4,7 @@ package org.loupe.train;
  * What single architectures need beyond the keys that all share.
  */
 public record ArchitectureConfig(
-        @About("Sparsity penalty of relu, p_anneal and gated.")
-        Penalty penalty,
+        @About("Sparsity penalties, and how they begin.") Penalty penalty,
 
         @About("Threshold of jumprelu.") Jump jump,
 
@@ -34,7 +33,11 @@ public record ArchitectureConfig(
 
             @About(
                     "Share of the steps over which the coefficient rises from 0; with l0, over which the target falls to it.")
-            double warmup) {
+            double warmup,
+
+            @About(
+                    "Active latents of a row at the start as a multiple of l0 (or k), by b_enc or, of jumprelu, θ; 0: b_enc = 0, half of them.")
+            double begin) {
         /** φ. */
         public enum Form {
             /** f^p. */
@@ -47,6 +50,7 @@ public record ArchitectureConfig(
             TrainConfig.require(p >= 0 && p <= 2, "arch.penalty.p", p, "in [0, 2]");
             TrainConfig.require(scale > 0 && scale < 1e6, "arch.penalty.scale", scale, "> 0 and < 1e6");
             TrainConfig.require(warmup >= 0 && warmup < 1, "arch.penalty.warmup", warmup, "in [0, 1)");
+            TrainConfig.require(begin >= 0 && begin < 1e6, "arch.penalty.begin", begin, "≥ 0 and < 1e6");
         }
     }
 
@@ -63,7 +67,7 @@ public record ArchitectureConfig(
                             + " bandwidth is 0.")
             double relative_bandwidth,
 
-            @About("θ at the start, in the same unit; 0: so that a row begins with 4·l0 (or 4·k) active latents.")
+            @About("θ at the start, in the same unit; 0: by arch.penalty.begin.")
             double threshold,
 
             @About("θ's learning rate as a multiple of lr.") double threshold_lr,
@@ -203,7 +207,7 @@ public record ArchitectureConfig(
     }
 
     static final ArchitectureConfig DEFAULT = new ArchitectureConfig(
-            new Penalty(Penalty.Form.LP, 0, 4, 0.25),
+            new Penalty(Penalty.Form.LP, 0, 4, 0.25, 2),
             new Jump(StepKernel.RECTANGLE, 1, 0, 10, Jump.Sparsity.STEP, false, 0),
             new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 4),
             new Nested(5),

@@ -18,7 +18,16 @@ final class Coders {
     static int levels(TrainConfig config) {
         int k = config.count();
         return switch (config.architecture()) {
-            case RELU, P_ANNEAL, TOPK, GUMBEL_TOPK, BATCHTOPK, JUMPRELU, GATED, ABSTOPK, DICTIONARY_LEARNING -> 1;
+            case RELU,
+                    P_ANNEAL,
+                    TOPK,
+                    GUMBEL_TOPK,
+                    BATCHTOPK,
+                    JUMPRELU,
+                    GATED,
+                    SIGN_AWARE_GATED,
+                    ABSTOPK,
+                    DICTIONARY_LEARNING -> 1;
             case HIERARCHICAL_TOPK -> TopKCoder.levels(k);
             case MATRYOSHKA ->
                 Math.min(
@@ -56,6 +65,15 @@ final class Coders {
             case BATCHTOPK, MATRYOSHKA -> new BatchTopKCoder(schedule, search);
             case JUMPRELU -> new JumpReluCoder(config, sae, spread, search, norms, kernels, workers);
             case GATED -> new GatedCoder(config, sae, factor, search, norms, sparse, workers);
+            case SIGN_AWARE_GATED ->
+                new GatedCoder(
+                        config,
+                        sae,
+                        factor,
+                        new LatentSearch(kernels, workers, null, SEARCH * dense),
+                        norms,
+                        sparse,
+                        workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
             case VQ, RESIDUAL_VQ -> new CodeCoder(config, sae.dIn(), kernels, workers);
             case DICTIONARY_LEARNING ->

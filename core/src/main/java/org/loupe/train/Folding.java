@@ -1,5 +1,6 @@
 package org.loupe.train;
 
+import java.util.Arrays;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
@@ -65,19 +66,34 @@ record Folding(RowMap inputs, RowMap targets, Workers workers) {
                     case Activation.Lasso lasso ->
                         new Activation.Lasso((float) (lasso.penalty() / t), lasso.signed(), lasso.rounds());
                     case Activation.JumpRelu jump -> new Activation.JumpRelu(floats(divided(jump.threshold(), t)));
-                    case Activation.Gated gated -> gated(gated, t, moved);
+                    case Activation.Gated gated ->
+                        new Activation.Gated(
+                                gated.logScale().clone(),
+                                magnitudeBias(gated.magnitudeBias(), gated.logScale(), t, moved));
+                    case Activation.SignedGated gated -> {
+                        double[] back = Arrays.stream(moved).map(v -> -v).toArray();
+                        double[] negative = divided(gated.negativeBias(), t);
+                        for (int i = 0; i < back.length; i++) {
+                            negative[i] += back[i];
+                        }
+                        yield new Activation.SignedGated(
+                                floats(negative),
+                                gated.logScale().clone(),
+                                magnitudeBias(gated.magnitudeBias(), gated.logScale(), t, moved),
+                                magnitudeBias(gated.negativeMagnitudeBias(), gated.logScale(), t, back));
+                    }
                 },
                 sae.subtractDecoderBias(),
                 skip);
     }
 
     /** Its u is without b_enc, so what moved b_enc moves b_mag too: exp(r) u + b_mag stays. */
-    private static Activation.Gated gated(Activation.Gated trained, double t, double[] moved) {
-        double[] bias = divided(trained.magnitudeBias(), t);
+    private static float[] magnitudeBias(float[] trained, float[] logScale, double t, double[] moved) {
+        double[] bias = divided(trained, t);
         for (int i = 0; i < bias.length; i++) {
-            bias[i] += Math.exp(trained.logScale()[i]) * moved[i];
+            bias[i] += Math.exp(logScale[i]) * moved[i];
         }
-        return new Activation.Gated(trained.logScale().clone(), floats(bias));
+        return floats(bias);
     }
 
     /** M w / t of every row w. */

@@ -2,14 +2,17 @@ package org.loupe.train;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.loupe.sae.Activation;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
+import org.loupe.sae.SignedSearch;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
- * Gated SAEs (Rajamanoharan et al. 2024, arXiv 2404.16014, eq. 8). With u = W_enc x_c, gate z = u + b_gate, magnitude y = exp(r) u + b_mag:
+ * gated and sign_aware_gated. Gated SAEs (Rajamanoharan et al. 2024, arXiv 2404.16014, eq. 8). With u = W_enc x_c, gate z = u + b_gate, magnitude y = exp(r) u + b_mag:
  *
  * <pre>
  * f = [z &gt; 0] relu(y)
@@ -20,18 +23,26 @@ import org.loupe.tensor.Workers;
  *
  * <p>x̂_frozen decodes with W_dec and b_dec held fixed: nothing of the third term reaches them. An entry's slope is what its input
  * row is weighed with in dW_enc: dL/dz + exp(r) dL/dy.
+ *
+ * <p>Behind the second gate of {@link Activation.SignedGated} u, f and relu(z) in the reconstructions have their signs turned, and a batch's
+ * pre-activations are −z.
  */
 final class GatedCoder implements Coder {
     private final LatentSearch search;
+    private final SignedSearch signedSearch;
     private final SparseRows sparse;
     private final DictionaryNorms norms;
     private final NestedLoss frozenLoss;
-    private final Activation.Gated gated;
     private final Parameter logScale;
     private final Parameter magnitudeBias;
+
+    private final @Nullable SecondGate second;
+    private final SparseStart start;
     private final float[] floor;
     private final float[] normGradient;
-    private final float[] throughMagnitude;
+
+    /** What the slopes of a latent's entries have beside b_gate's gradient. */
+    private final float[] notOfGate;
 
     /** exp(r) of the batch. */
     private final float[] scale;
@@ -39,6 +50,9 @@ final class GatedCoder implements Coder {
     private final Batch frozen;
     private final Balance balance;
     private float[] frozenSlope = new float[0];
+
+    /** What the gate of negative u has of its own: b⁻ and b⁻_mag. */
+    private record SecondGate(Parameter bias, Parameter magnitudeBias) {}
 
     GatedCoder(
             TrainConfig config,
@@ -49,15 +63,29 @@ final class GatedCoder implements Coder {
             SparseRows sparse,
             Workers workers) {
         this.search = search;
+        this.signedSearch = new SignedSearch(search);
         this.sparse = sparse;
         this.norms = norms;
         this.frozenLoss = new NestedLoss(config.loss(), workers);
-        this.gated = (Activation.Gated) sae.activation();
-        this.logScale = Parameter.of("log_scale", gated.logScale(), 1);
-        this.magnitudeBias = Parameter.of("magnitude_bias", gated.magnitudeBias(), 1);
+        switch (sae.activation()) {
+            case Activation.Gated gated -> {
+                this.logScale = Parameter.of("log_scale", gated.logScale(), 1);
+                this.magnitudeBias = Parameter.of("magnitude_bias", gated.magnitudeBias(), 1);
+                this.second = null;
+            }
+            case Activation.SignedGated gated -> {
+                this.logScale = Parameter.of("log_scale", gated.logScale(), 1);
+                this.magnitudeBias = Parameter.of("magnitude_bias", gated.magnitudeBias(), 1);
+                this.second = new SecondGate(
+                        Parameter.of("negative_bias", gated.negativeBias(), 1),
+                        Parameter.of("negative_magnitude_bias", gated.negativeMagnitudeBias(), 1));
+            }
+            default -> throw new IllegalArgumentException("gated: " + sae.activation());
+        }
+        this.start = new SparseStart(config);
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
-        this.throughMagnitude = new float[config.latents()];
+        this.notOfGate = new float[config.latents()];
         this.scale = new float[config.latents()];
         this.balance = new Balance(config.latents());
         this.frozen = new Batch(config.batch(), sae.dIn(), sae.dOut(), config.latents(), 1, false, factor, workers);
@@ -65,20 +93,51 @@ final class GatedCoder implements Coder {
 
     @Override
     public void code(Batch batch, Sae sae, double progress, double wanted) {
-        search.search(
-                batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
+        if (start.due(progress)) {
+            float by = start.level(batch, sae, search);
+            SparseStart.lower(sae.encoderBias(), by);
+            if (second != null) {
+                SparseStart.lower(second.bias().values(), by);
+            }
+        }
+        if (second == null) {
+            LatentSearch.Rule open = new LatentSearch.Rule.Above(floor);
+            search.search(batch.centred(), sae.encoder(), sae.encoderBias(), open, batch.active);
+        } else {
+            signedSearch.gates(
+                    batch.centred(),
+                    sae.encoder(),
+                    sae.encoderBias(),
+                    second.bias().values(),
+                    batch.active);
+        }
         batch.cuts = batch.active.starts();
         float[] f = batch.ownActivations();
         for (int i = 0; i < scale.length; i++) {
-            scale[i] = (float) Math.exp(gated.logScale()[i]);
+            scale[i] = (float) Math.exp(logScale.values()[i]);
         }
         float[] gate = batch.active.value();
         int[] index = batch.active.index();
         float[] bias = sae.encoderBias();
         batch.forEachEntry(e -> {
             int i = index[e];
-            f[e] = Math.max(0, scale[i] * (gate[e] - bias[i]) + gated.magnitudeBias()[i]);
+            float y = scale[i] * projection(gate[e], i, bias)
+                    + magnitudeBias(gate[e]).values()[i];
+            f[e] = Math.copySign(Math.max(0, y), gate[e]);
         });
+    }
+
+    /** u, or −u behind the second gate. */
+    private float projection(float gate, int latent, float[] bias) {
+        return Math.abs(gate) - (gate < 0 ? secondGate().bias().values() : bias)[latent];
+    }
+
+    private Parameter magnitudeBias(float gate) {
+        return gate < 0 ? secondGate().magnitudeBias() : magnitudeBias;
+    }
+
+    private SecondGate secondGate() {
+        return Objects.requireNonNull(second, "a pre-activation below 0");
     }
 
     @Override
@@ -86,24 +145,29 @@ final class GatedCoder implements Coder {
         double loss = frozen(batch, sae);
         Arrays.fill(normGradient, 0);
         balance.clear();
-        Arrays.fill(throughMagnitude, 0);
-        Arrays.fill(logScale.gradient(), 0);
-        Arrays.fill(magnitudeBias.gradient(), 0);
+        Arrays.fill(notOfGate, 0);
+        parameters().forEach(p -> Arrays.fill(p.gradient(), 0));
         float[] norm = norms.of(sae.decoder());
         double weight = batch.factor * coefficient;
         int[] index = batch.active.index();
         double sum = batch.sumByLatent(e -> {
             int i = index[e];
-            float gate = batch.active.value()[e];
+            float pre = batch.active.value()[e];
+            float sign = pre < 0 ? -1 : 1;
+            float gate = Math.abs(pre);
             if (norms.free()) {
                 normGradient[i] += (float) (weight * gate);
             }
-            float ofMagnitude = batch.f[e] > 0 ? batch.slope[e] : 0;
-            magnitudeBias.gradient()[i] += ofMagnitude;
-            logScale.gradient()[i] += ofMagnitude * scale[i] * (gate - sae.encoderBias()[i]);
-            throughMagnitude[i] += scale[i] * ofMagnitude;
-            balance.add(i, frozenSlope[e] + scale[i] * ofMagnitude, batch.factor * norm[i]);
-            batch.slope[e] = (float) (weight * norm[i]) + frozenSlope[e] + scale[i] * ofMagnitude;
+            float ofMagnitude = batch.f[e] == 0 ? 0 : sign * batch.slope[e];
+            float ofGate = (float) (weight * norm[i]) + sign * frozenSlope[e];
+            magnitudeBias(pre).gradient()[i] += ofMagnitude;
+            logScale.gradient()[i] += ofMagnitude * scale[i] * projection(pre, i, sae.encoderBias());
+            balance.add(i, sign * frozenSlope[e] + scale[i] * ofMagnitude, batch.factor * norm[i]);
+            batch.slope[e] = sign * (ofGate + scale[i] * ofMagnitude);
+            if (pre < 0) {
+                secondGate().bias().gradient()[i] += ofGate;
+            }
+            notOfGate[i] += pre < 0 ? batch.slope[e] : scale[i] * ofMagnitude;
             return (double) gate * norm[i];
         });
         return loss + weight * sum;
@@ -131,11 +195,11 @@ final class GatedCoder implements Coder {
         return loss;
     }
 
-    /** b_gate has no part in y. */
+    /** b_gate has no part in y, nor in the second gate. */
     @Override
     public void correct(Gradients gradients) {
-        for (int i = 0; i < throughMagnitude.length; i++) {
-            gradients.encoderBias[i] -= throughMagnitude[i];
+        for (int i = 0; i < notOfGate.length; i++) {
+            gradients.encoderBias[i] -= notOfGate[i];
         }
     }
 
@@ -143,15 +207,16 @@ final class GatedCoder implements Coder {
     public void restart(boolean[] living, double scale) {
         for (int i = 0; i < living.length; i++) {
             if (!living[i]) {
-                gated.logScale()[i] = 0;
-                gated.magnitudeBias()[i] = 0;
+                for (Parameter p : parameters()) {
+                    p.values()[i] = 0;
+                }
             }
         }
     }
 
     @Override
     public void lift(int latent, float by) {
-        gated.magnitudeBias()[latent] += by;
+        magnitudeBias.values()[latent] += by;
     }
 
     @Override
@@ -166,6 +231,8 @@ final class GatedCoder implements Coder {
 
     @Override
     public List<Parameter> parameters() {
-        return List.of(logScale, magnitudeBias);
+        return second == null
+                ? List.of(logScale, magnitudeBias)
+                : List.of(logScale, magnitudeBias, second.bias(), second.magnitudeBias());
     }
 }

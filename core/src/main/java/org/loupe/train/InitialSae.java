@@ -73,6 +73,7 @@ final class InitialSae {
                 yield new Activation.JumpRelu(threshold);
             }
             case GATED -> new Activation.Gated(new float[m], new float[m]);
+            case SIGN_AWARE_GATED -> new Activation.SignedGated(new float[m], new float[m], new float[m], new float[m]);
             case ABSTOPK -> new Activation.AbsTopK(k);
             case MATCHING_PURSUIT -> new Activation.MatchingPursuit(k, 0);
             case VQ, RESIDUAL_VQ -> new Activation.ResidualCodes(k);

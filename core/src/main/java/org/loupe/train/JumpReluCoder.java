@@ -31,16 +31,12 @@ final class JumpReluCoder implements Coder {
     /** A threshold that the first batch is to decide. */
     static final float FROM_FIRST_BATCH = -1;
 
-    /** Rows of the first batch that decide, and active latents of a row that the run then begins with, as a multiple of L0*. */
-    private static final int SAMPLE = 128;
-
-    private static final int BEGIN = 4;
-
     private final ArchitectureConfig.Jump config;
     private final double absolute;
     private final double relative;
     private final double target;
     private final SparsityPenalty tanh;
+    private final SparseStart start;
     private final LatentSearch search;
     private final DictionaryNorms norms;
     private final Parameter threshold;
@@ -68,6 +64,7 @@ final class JumpReluCoder implements Coder {
         this.target = config.wantedL0();
         this.tanh = new SparsityPenalty(
                 ArchitectureConfig.Penalty.Form.TANH, 1, config.arch().penalty().scale());
+        this.start = new SparseStart(config);
         this.search = search;
         this.norms = norms;
         this.threshold = Parameter.of(
@@ -91,7 +88,7 @@ final class JumpReluCoder implements Coder {
         }
         float[] theta = threshold.values();
         if (theta[0] == FROM_FIRST_BATCH) {
-            Arrays.fill(theta, start(batch, sae));
+            Arrays.fill(theta, start.due(progress) ? start.level(batch, sae, search) : 0);
         }
         for (int i = 0; i < floor.length; i++) {
             floor[i] = theta[i] - bandwidth[i] * reach;
@@ -103,15 +100,6 @@ final class JumpReluCoder implements Coder {
         float[] pre = batch.active.value();
         int[] index = batch.active.index();
         batch.forEachEntry(e -> f[e] = pre[e] > theta[index[e]] ? pre[e] : 0);
-    }
-
-    /** The θ above which so many latents of a few rows lie. */
-    private float start(Batch batch, Sae sae) {
-        int rows = Math.min(SAMPLE, batch.rows);
-        int each = (int) Math.ceil(Math.min(BEGIN * target, 0.5 * sae.latents()));
-        LatentSearch.Rule.Largest most = new LatentSearch.Rule.Largest(Math.min(sae.latents(), 4 * each));
-        search.search(batch.centred().head(rows), sae.encoder(), sae.encoderBias(), most, batch.active);
-        return batch.active.keepLargest(each * rows);
     }
 
     @Override

@@ -12,6 +12,7 @@ final class ReluCoder implements Coder {
     private final TrainConfig config;
     private final LatentSearch search;
     private final DictionaryNorms norms;
+    private final SparseStart start;
     private final float[] floor;
     private final float[] normGradient;
     private final Balance balance;
@@ -21,6 +22,7 @@ final class ReluCoder implements Coder {
         this.config = config;
         this.search = search;
         this.norms = norms;
+        this.start = new SparseStart(config);
         this.floor = new float[config.latents()];
         this.normGradient = new float[norms.free() ? config.latents() : 0];
         this.balance = new Balance(config.latents());
@@ -30,6 +32,9 @@ final class ReluCoder implements Coder {
     @Override
     public void code(Batch batch, Sae sae, double progress, double wanted) {
         penalty = SparsityPenalty.at(config, progress);
+        if (start.due(progress)) {
+            SparseStart.lower(sae.encoderBias(), start.level(batch, sae, search));
+        }
         search.search(
                 batch.centred(), sae.encoder(), sae.encoderBias(), new LatentSearch.Rule.Above(floor), batch.active);
         batch.linear();

@@ -20,7 +20,7 @@ public record TrainConfig(
         double l0,
 
         @About(
-                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated, jumprelu and dictionary_learning with lasso, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
+                "Coefficient λ of the sparsity penalty of relu, p_anneal, gated, sign_aware_gated, jumprelu and dictionary_learning with lasso, in the loss (‖x − x̂‖² + λ Σ φ) / V with"
                         + " E‖x‖² = d; not used with l0, but of lasso, where it starts, and of jumprelu's quadratic penalty.")
         double l1,
 
@@ -177,7 +177,7 @@ public record TrainConfig(
             double whiten_floor,
 
             @About(
-                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 0.1 for batchtopk, matryoshka, jumprelu and gated, else 1.")
+                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 0.1 for batchtopk, matryoshka, jumprelu, gated and sign_aware_gated, else 1.")
             double encoder_norm,
 
             @About("Where b_dec starts: mean or geometric_median.")
@@ -337,7 +337,7 @@ public record TrainConfig(
             return input.encoder_norm();
         }
         return switch (architecture) {
-            case BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED -> 0.1;
+            case BATCHTOPK, MATRYOSHKA, JUMPRELU, GATED, SIGN_AWARE_GATED -> 0.1;
             case RELU,
                     P_ANNEAL,
                     TOPK,

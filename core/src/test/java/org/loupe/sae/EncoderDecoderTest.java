@@ -101,6 +101,17 @@ class EncoderDecoderTest {
                                 0,
                                 Math.exp(gated.logScale()[i]) * (z[i] - sae.encoderBias()[i])
                                         + gated.magnitudeBias()[i]));
+            case Activation.SignedGated gated ->
+                all.forEach(i -> {
+                    double u = z[i] - sae.encoderBias()[i];
+                    double second = -u + gated.negativeBias()[i];
+                    double scale = Math.exp(gated.logScale()[i]);
+                    if (z[i] > 0 && z[i] >= second) {
+                        f[i] = Math.max(0, scale * u + gated.magnitudeBias()[i]);
+                    } else if (second > 0) {
+                        f[i] = -Math.max(0, -scale * u + gated.negativeMagnitudeBias()[i]);
+                    }
+                });
             case Activation.MatchingPursuit pursuit -> {
                 double[] left = new double[sae.dIn()];
                 for (int c = 0; c < left.length; c++) {
@@ -151,6 +162,15 @@ class EncoderDecoderTest {
         encodingAndDecodingEqualTheDefinition(with(topK, new Activation.AbsTopK(k)), rows);
         encodingAndDecodingEqualTheDefinition(
                 with(topK, new Activation.Gated(random(m, new Random(9)), random(m, new Random(8)))), rows);
+        encodingAndDecodingEqualTheDefinition(
+                with(
+                        topK,
+                        new Activation.SignedGated(
+                                random(m, new Random(6)),
+                                random(m, new Random(9)),
+                                random(m, new Random(8)),
+                                random(m, new Random(7)))),
+                rows);
         encodingAndDecodingEqualTheDefinition(with(unit(topK), new Activation.MatchingPursuit(k, 0)), rows);
     }
 
@@ -173,7 +193,7 @@ class EncoderDecoderTest {
                 double[] expected = forward(sae, x, r, dense);
                 double[] actual = new double[m];
                 for (int e = f.starts()[r]; e < f.starts()[r + 1]; e++) {
-                    assertTrue(f.value()[e] > 0 || sae.activation() instanceof Activation.AbsTopK);
+                    assertTrue(f.value()[e] > 0 || sae.activation().signed());
                     assertTrue(e == f.starts()[r] || f.index()[e] > f.index()[e - 1], "ordered by latent");
                     actual[f.index()[e]] = f.value()[e];
                 }

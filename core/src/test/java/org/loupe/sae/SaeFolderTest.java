@@ -87,6 +87,16 @@ class SaeFolderTest {
                         .activation());
         assertBits(scale, gated.logScale());
         assertBits(bias, gated.magnitudeBias());
+        float[] negative = {1, -1, 3, 0.25f, 0, 1, 2, 3, 4};
+        float[] other = {4, 3, 2, 1, 0, -1, -2, -3, -4};
+        Activation.SignedGated twoGates = assertInstanceOf(
+                Activation.SignedGated.class,
+                again(EncoderDecoderTest.with(topK, new Activation.SignedGated(negative, scale, bias, other)), INFO)
+                        .activation());
+        assertBits(negative, twoGates.negativeBias());
+        assertBits(scale, twoGates.logScale());
+        assertBits(bias, twoGates.magnitudeBias());
+        assertBits(other, twoGates.negativeMagnitudeBias());
         Activation signed = new Activation.AbsTopK(3);
         assertEquals(signed, again(EncoderDecoderTest.with(topK, signed), INFO).activation());
         Sae tied = new Sae(

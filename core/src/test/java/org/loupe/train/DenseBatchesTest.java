@@ -81,6 +81,7 @@ class DenseBatchesTest {
                 "architecture=jumprelu arch.jump.threshold=0.1",
                 "architecture=jumprelu arch.jump.threshold=0.1 arch.jump.penalty=tanh norms=free",
                 "architecture=gated",
+                "architecture=sign_aware_gated",
                 "architecture=gated norms=free auxk.weight=0.3",
                 "architecture=topk auxk.weight=0.3",
                 "architecture=batchtopk"

@@ -247,6 +247,7 @@ class FoldingTest {
                 "input.whiten=full input.centre_rows=true skip=true",
                 "input.whiten=full input.centre_rows=true architecture=jumprelu",
                 "input.whiten=full input.centre_rows=true architecture=gated",
+                "input.whiten=full input.centre_rows=true architecture=sign_aware_gated",
                 "input.whiten=full architecture=relu"
             })
     void aTranscoder(String keys, @TempDir Path folder) {

@@ -135,6 +135,12 @@ class GradientsTest {
                     fill(gated.logScale(), random, 0.5);
                     fill(gated.magnitudeBias(), random, 0.5);
                 }
+                case Activation.SignedGated gated -> {
+                    fill(gated.logScale(), random, 0.5);
+                    fill(gated.magnitudeBias(), random, 0.5);
+                    fill(gated.negativeBias(), random, 0.5);
+                    fill(gated.negativeMagnitudeBias(), random, 0.5);
+                }
                 default -> {}
             }
         }
@@ -185,6 +191,12 @@ class GradientsTest {
                 case GATED -> {
                     compare(moved, "log_scale", expected, model.ownAt());
                     compare(moved, "magnitude_bias", expected, model.ownAt() + model.m());
+                }
+                case SIGN_AWARE_GATED -> {
+                    compare(moved, "log_scale", expected, model.ownAt());
+                    compare(moved, "magnitude_bias", expected, model.ownAt() + model.m());
+                    compare(moved, "negative_bias", expected, model.ownAt() + 2 * model.m());
+                    compare(moved, "negative_magnitude_bias", expected, model.ownAt() + 3 * model.m());
                 }
                 default -> {}
             }
@@ -248,7 +260,9 @@ class GradientsTest {
                 "architecture=jumprelu arch.jump.preactivation=2 arch.jump.input_gradient=true norms=free",
                 "architecture=gated",
                 "architecture=gated norms=free",
-                "architecture=gated loss=norm aligned=true"
+                "architecture=gated loss=norm aligned=true",
+                "architecture=sign_aware_gated",
+                "architecture=sign_aware_gated norms=free"
             })
     void gradientsEqualFiniteDifferences(String keys) {
         long seed = 1;

@@ -46,6 +46,9 @@ class RevivalTest {
         Trainer trainer = new Trainer(TrainRuns.config(keys.toArray(String[]::new)), rows(), targetWidth, 100, workers);
         for (int i = 0; i < DEAD; i++) {
             trainer.training().encoderBias()[i] = -1000;
+            if (trainer.training().activation() instanceof Activation.SignedGated gated) {
+                gated.negativeBias()[i] = -1000;
+            }
         }
         return trainer;
     }
@@ -69,7 +72,7 @@ class RevivalTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"relu", "jumprelu", "gated", "topk", "batchtopk", "abstopk"})
+    @CsvSource({"relu", "jumprelu", "gated", "sign_aware_gated", "topk", "batchtopk", "abstopk"})
     void deadLatentsBeginAnewOnResiduals(String architecture) {
         try (Workers workers = new Workers(2)) {
             Trainer trainer =
@@ -156,6 +159,11 @@ class RevivalTest {
                 assertEquals(0, gated.logScale()[3]);
                 assertEquals(0, gated.magnitudeBias()[3]);
             }
+            case Activation.SignedGated gated -> {
+                assertEquals(0, gated.negativeBias()[3]);
+                assertEquals(0, gated.logScale()[3]);
+                assertEquals(0, gated.negativeMagnitudeBias()[3]);
+            }
             default -> {}
         }
     }
@@ -211,6 +219,14 @@ class RevivalTest {
                                             Math.exp(gated.logScale()[i]) * (row[i] - sae.encoderBias()[i])
                                                     + gated.magnitudeBias()[i])
                                     : 0;
+                        case Activation.SignedGated gated -> {
+                            double u = row[i] - sae.encoderBias()[i];
+                            double second = -u + gated.negativeBias()[i];
+                            double scale = Math.exp(gated.logScale()[i]);
+                            yield row[i] > 0 && row[i] >= second
+                                    ? Math.max(0, scale * u + gated.magnitudeBias()[i])
+                                    : second > 0 ? -Math.max(0, -scale * u + gated.negativeMagnitudeBias()[i]) : 0;
+                        }
                         case Activation.Relu _ -> Math.max(0, row[i]);
                         case Activation.MatchingPursuit _,
                                 Activation.ResidualCodes _,

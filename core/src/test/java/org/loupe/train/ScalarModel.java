@@ -46,6 +46,12 @@ record ScalarModel(
                 groups.add(gated.logScale());
                 groups.add(gated.magnitudeBias());
             }
+            case Activation.SignedGated gated -> {
+                groups.add(gated.logScale());
+                groups.add(gated.magnitudeBias());
+                groups.add(gated.negativeBias());
+                groups.add(gated.negativeMagnitudeBias());
+            }
             default -> {}
         }
         return groups.stream()
@@ -145,11 +151,29 @@ record ScalarModel(
                     double u = v - theta[encoderBiasAt() + i];
                     return v > 0 ? Math.max(0, Math.exp(theta[ownAt() + i]) * u + theta[ownAt() + m + i]) : 0;
                 }));
+            case SIGN_AWARE_GATED -> {
+                double[][] gates = signedGates(theta, x);
+                yield one(map(gates, (r, i, v) -> {
+                    double u = z[r][i] - theta[encoderBiasAt() + i];
+                    double scale = Math.exp(theta[ownAt() + i]);
+                    return v > 0
+                            ? Math.max(0, scale * u + theta[ownAt() + m + i])
+                            : v < 0 ? -Math.max(0, -scale * u + theta[ownAt() + 3 * m + i]) : 0;
+                }));
+            }
             case GUMBEL_TOPK -> one(gumbel(z, preActivations(base, x)));
             case MATCHING_PURSUIT -> one(pursuit(theta, x));
             case VQ, RESIDUAL_VQ -> one(codes(base, x));
             case DICTIONARY_LEARNING -> throw new AssertionError("it has no gradients; see DictionaryFitTest");
         };
+    }
+
+    /** The open gate of each latent, negative where it is the second; 0: none is open. */
+    private double[][] signedGates(double[] theta, double[][] x) {
+        return map(preActivations(theta, x), (r, i, v) -> {
+            double second = -(v - theta[encoderBiasAt() + i]) + theta[ownAt() + 2 * m + i];
+            return v <= 0 && second <= 0 ? 0 : v >= second ? v : -second;
+        });
     }
 
     private static double[][][] one(double[][] f) {
@@ -332,6 +356,12 @@ record ScalarModel(
                 double[] frozen = theta.clone();
                 System.arraycopy(base, decoderAt(), frozen, decoderAt(), m * d + d);
                 yield weight * sum(gate, norm, v -> v) + factor(x.length) * distance(residual(frozen, x, gate));
+            }
+            case SIGN_AWARE_GATED -> {
+                double[][] gates = signedGates(theta, x);
+                double[] frozen = theta.clone();
+                System.arraycopy(base, decoderAt(), frozen, decoderAt(), m * d + d);
+                yield weight * sum(gates, norm, Math::abs) + factor(x.length) * distance(residual(frozen, x, gates));
             }
             default -> 0;
         };
