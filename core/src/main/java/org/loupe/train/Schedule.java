@@ -9,7 +9,7 @@ package org.loupe.train;
 record Schedule(double peak, long steps, long rise, long fall) {
     static Schedule of(TrainConfig config, long steps) {
         return new Schedule(
-                config.peakLearningRate(),
+                config.peakLearningRate(steps),
                 steps,
                 Math.round(config.optimizer().warmup() * steps),
                 Math.round(config.optimizer().decay() * steps));

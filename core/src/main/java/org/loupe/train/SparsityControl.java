@@ -34,7 +34,7 @@ final class SparsityControl {
     private static final double MOST = 1;
 
     /** Bound of the integral: what it winds up on the way to the target it has to unwind there. */
-    private static final double MOST_SPREADS = 1;
+    private static final double MOST_SPREADS = 2;
 
     /** Bound of LASSO's exponent. */
     private static final double MOST_EXPONENT = 13;

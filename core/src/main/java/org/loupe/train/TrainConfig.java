@@ -32,7 +32,8 @@ public record TrainConfig(
         @About("Rows to train on, counted with repetition; 0: by passes.")
         long tokens,
 
-        @About("Learning rate; 0: 2e-4 / sqrt(latents / 16384).")
+        @About(
+                "Learning rate; 0: 2e-4 / sqrt(latents / 16384), times sqrt(20,000 / steps), at most 8, in runs of fewer than 20,000 steps.")
         double lr,
 
         @About("Seed of the initial dictionary and of the order of rows; the same seed gives the same bits.")
@@ -193,6 +194,11 @@ public record TrainConfig(
         }
     }
 
+    /** Steps from which on the learning rate no longer depends on them, and what a shorter run's is a multiple of it at most. */
+    private static final long LONG_RUN = 20_000;
+
+    private static final double MOST_FASTER = 8;
+
     public static final TrainConfig DEFAULT = new TrainConfig(
             Architecture.TOPK,
             4096,
@@ -326,9 +332,13 @@ public record TrainConfig(
         return Math.max(1, Math.round(Math.floor(total / batch)));
     }
 
-    /** The learning rate in force before the schedule. */
-    public double peakLearningRate() {
-        return lr > 0 ? lr : 2e-4 / Math.sqrt(latents / 16384.0);
+    /** The learning rate in force before the schedule, in a run of that many steps. */
+    public double peakLearningRate(long steps) {
+        return lr > 0
+                ? lr
+                : 2e-4
+                        / Math.sqrt(latents / 16384.0)
+                        * Math.clamp(Math.sqrt((double) LONG_RUN / steps), 1, MOST_FASTER);
     }
 
     /** The norm that the encoder's rows begin with. */

@@ -90,9 +90,9 @@ class DeadReasonsTest {
     /** The second gate of the first latent is within reach, the second latent's is not. */
     @Test
     void aSignAwareGateIsTurnedAwayOnBothSides() {
-        Activation gated =
-                new Activation.SignedGated(new float[] {-1, -50}, new float[2], new float[] {-100, 0}, new float[] {-100, 0});
-        assertReasons(1, 1, 0, sae(gated, new float[] {-50, -50}, 1, 0, 0, 1));
+        Activation gated = new Activation.SignedGated(
+                new float[] {-1, -50}, new float[2], new float[] {-100, 0}, new float[] {-100, 0});
+        assertReasons(1, 1, 0, sae(gated, new float[] {-50, -50}, -1, 0, 0, 1));
     }
 
     /** Far below 0 is a strong activation: who is silent was beaten, or has no encoder. */

@@ -234,8 +234,10 @@ class ConfigReaderTest {
 
     @Test
     void derivedValuesFollowTheirFormulas() {
-        assertEquals(2e-4, set("latents=16384").peakLearningRate());
-        assertEquals(0.5, set("lr=0.5").peakLearningRate());
+        assertEquals(2e-4, set("latents=16384").peakLearningRate(50_000));
+        assertEquals(4e-4, set("latents=16384").peakLearningRate(5_000), 1e-12);
+        assertEquals(16e-4, set("latents=16384").peakLearningRate(1), 1e-12);
+        assertEquals(0.5, set("lr=0.5").peakLearningRate(1));
         assertEquals(7, set("batch=100", "passes=3").steps(250));
         assertEquals(2, set("batch=100", "tokens=299").steps(250));
         assertEquals(1, set("batch=100").steps(3));

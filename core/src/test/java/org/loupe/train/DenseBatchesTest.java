@@ -38,6 +38,7 @@ class DenseBatchesTest {
                     "l1=0.5",
                     "arch.penalty.warmup=0",
                     "bandwidth=0.5",
+                    "arch.penalty.begin=0",
                     "auxk.k=3",
                     "auxk.dead_after=" + batch,
                     "threads=" + threads));

@@ -41,6 +41,7 @@ class RevivalTest {
                 "optimizer.warmup=0",
                 "optimizer.decay=0",
                 "input.encoder_norm=1",
+                "arch.penalty.begin=0",
                 "arch.jump.threshold=0.5"));
         keys.addAll(List.of(more));
         Trainer trainer = new Trainer(TrainRuns.config(keys.toArray(String[]::new)), rows(), targetWidth, 100, workers);

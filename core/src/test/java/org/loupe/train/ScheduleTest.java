@@ -30,7 +30,7 @@ class ScheduleTest {
         Schedule schedule = Schedule.of(config, steps);
         for (long step = 1; step <= steps; step++) {
             double rate = schedule.at(step);
-            assertTrue(rate > 0 && rate <= config.peakLearningRate(), "step " + step + ": " + rate);
+            assertTrue(rate > 0 && rate <= config.peakLearningRate(steps), "step " + step + ": " + rate);
         }
     }
 }
