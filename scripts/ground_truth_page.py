@@ -19,7 +19,7 @@ COLUMNS = [("l0", "L0", 1, 2, 0), ("fvu", "FVU", 1, 4, -1), ("mmcs", "MMCS", 1, 
            ("cpu_seconds", "CPU, s", 1, 0, 0)]
 JUDGED = [c for c in COLUMNS if c[4]]
 # Architectures that no peer here trains, and what they are compared with.
-RIVALS = {"hierarchical_topk": "topk", "gumbel_topk": "topk", "abstopk": "topk", "matching_pursuit": "topk", "p_anneal": "relu"}
+RIVALS = {"hierarchical_topk": "topk", "gumbel_topk": "topk", "abstopk": "topk", "matching_pursuit": "topk", "p_anneal": "relu", "sign_aware_gated": "gated"}
 # Figures that depend on L0, and how far a peer's may be from the wanted one to be compared in them.
 OF_L0, L0_TOLERANCE = {"fvu", "truth_f1"}, 0.15
 
