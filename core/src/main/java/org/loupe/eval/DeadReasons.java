@@ -23,7 +23,7 @@ import org.loupe.tensor.Workers;
  * </pre>
  *
  * <p>θ is JumpReLU's, else 0. Nobody is turned away from AbsTopK, for which far below 0 is far, and from a sign-aware gate who is not from both. Only the second needs the rows again, and only
- * until each of its latents has been seen above 0.
+ * until each of its latents has been seen above 0. A {@link org.loupe.sae.RowScore} counts as 1 in the moments.
  */
 final class DeadReasons {
     /** Standard deviations within which a row is expected. */
@@ -106,9 +106,7 @@ final class DeadReasons {
     void add(Matrix x) {
         int d = sae.dIn();
         Matrix centred = new Matrix(x.rows(), d, Arrays.copyOf(x.data(), x.rows() * d));
-        for (int r = 0; r < x.rows() && sae.subtractDecoderBias(); r++) {
-            Kernels.BEST.addScaled(-1, sae.decoderBias(), 0, centred.data(), r * d, d);
-        }
+        sae.readable(Kernels.BEST, centred.data(), x.rows());
         boolean signed = sae.activation() instanceof Activation.AbsTopK;
         int m = undecided.length;
         Matrix encoder = Matrix.zeros(signed ? 2 * m : m, d);

@@ -57,11 +57,7 @@ public final class Encoder {
             centred = new float[size];
         }
         System.arraycopy(x.data(), x.offset(from), centred, 0, size);
-        if (sae.subtractDecoderBias()) {
-            for (int r = 0; r < rows; r++) {
-                kernels.addScaled(-1, sae.decoderBias(), 0, centred, r * x.cols(), x.cols());
-            }
-        }
+        sae.readable(kernels, centred, rows);
         return new Matrix(rows, x.cols(), centred);
     }
 }

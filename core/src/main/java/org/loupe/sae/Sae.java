@@ -3,13 +3,14 @@ package org.loupe.sae;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 
 /**
  * A sparse autoencoder or transcoder:
  *
  * <pre>
- * z = W_enc (x − b_in) + b_enc        b_in = b_dec for an autoencoder, 0 for a transcoder
+ * z = W_enc (x − b_in) + b_enc        b_in = b_dec for an autoencoder, 0 for a transcoder; (x − b_in) s(x) with a {@link RowScore}
  * f = σ(z)
  * x̂ = W_decᵀ f + b_dec  (+ W_skip x for a skip transcoder)
  * </pre>
@@ -23,6 +24,7 @@ import org.loupe.tensor.Matrix;
  * @param activation σ
  * @param subtractDecoderBias whether b_in is b_dec
  * @param skip W_skip [dOut × dIn] of a skip transcoder (Paulo et al. 2025, arXiv 2501.18823), else null
+ * @param score what rows are weighed by before the encoder, or null
  */
 public record Sae(
         Matrix encoder,
@@ -31,7 +33,8 @@ public record Sae(
         float[] decoderBias,
         Activation activation,
         boolean subtractDecoderBias,
-        @Nullable Matrix skip) {
+        @Nullable Matrix skip,
+        @Nullable RowScore score) {
     public Sae {
         Objects.requireNonNull(activation, "activation");
         if (encoder.rows() != decoder.rows()
@@ -65,6 +68,9 @@ public record Sae(
                     Activation.Omp _,
                     Activation.Lasso _ -> encoder.rows();
         };
+        if (score != null && activation.tied()) {
+            throw new IllegalArgumentException("sae: a score of rows, and the encoder is the dictionary");
+        }
         if (own != encoder.rows()) {
             throw new IllegalArgumentException("sae: " + own + " values of "
                     + activation.getClass().getSimpleName() + " for " + encoder.rows() + " latents");
@@ -75,6 +81,18 @@ public record Sae(
         }
     }
 
+    /** An SAE that takes rows as they are. */
+    public Sae(
+            Matrix encoder,
+            float[] encoderBias,
+            Matrix decoder,
+            float[] decoderBias,
+            Activation activation,
+            boolean subtractDecoderBias,
+            @Nullable Matrix skip) {
+        this(encoder, encoderBias, decoder, decoderBias, activation, subtractDecoderBias, skip, null);
+    }
+
     /** An SAE without W_skip. */
     public Sae(
             Matrix encoder,
@@ -83,7 +101,25 @@ public record Sae(
             float[] decoderBias,
             Activation activation,
             boolean subtractDecoderBias) {
-        this(encoder, encoderBias, decoder, decoderBias, activation, subtractDecoderBias, null);
+        this(encoder, encoderBias, decoder, decoderBias, activation, subtractDecoderBias, null, null);
+    }
+
+    /**
+     * What the encoder reads, (x − b_in) s(x), in place.
+     *
+     * @param rows the first {@code n} rows of x; overwritten
+     */
+    public void readable(Kernels kernels, float[] rows, int n) {
+        int d = dIn();
+        for (int r = 0; r < n; r++) {
+            float factor = score == null ? 1 : score.factor(kernels.dot(rows, r * d, rows, r * d, d));
+            if (subtractDecoderBias) {
+                kernels.addScaled(-1, decoderBias, 0, rows, r * d, d);
+            }
+            if (factor != 1) {
+                kernels.scale(factor, rows, r * d, d);
+            }
+        }
     }
 
     /** Number of latents, m. */

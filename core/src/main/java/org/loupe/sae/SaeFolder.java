@@ -4,6 +4,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
@@ -16,12 +17,15 @@ import tools.jackson.databind.JsonNode;
 /**
  * An SAE on disk, in SAELens' own format (version 6: {@code cfg.json} and {@code sae_weights.safetensors}), so that SAELens and
  * SAEBench open it as it is, plus {@code loupe.json}. The encoder is transposed at this border and nowhere else. What
- * SAELens does not have (transcoders of TopK and Gated, sign-aware gates, codes, OMP and LASSO) is written in the same way under names of its own.
+ * SAELens does not have (transcoders of TopK and Gated, sign-aware gates, scores of rows, codes, OMP and LASSO) is written in the same way under names of its own.
  */
 public final class SaeFolder {
     public static final String CONFIG = "cfg.json";
     public static final String WEIGHTS = "sae_weights.safetensors";
     public static final String INFO = "loupe.json";
+
+    /** Before an architecture's name where rows have a score, so that SAELens does not take them for the same without. */
+    private static final String COSINE = "cosine_";
 
     private SaeFolder() {}
 
@@ -93,7 +97,12 @@ public final class SaeFolder {
         if (transcoder) {
             config.put("d_out", sae.dOut());
         }
-        config.put("architecture", architecture(sae, transcoder));
+        RowScore score = sae.score();
+        config.put("architecture", (score == null ? "" : COSINE) + architecture(sae, transcoder));
+        if (score != null) {
+            config.put("score_exponent", score.exponent());
+            config.put("score_norm", score.norm());
+        }
         switch (sae.activation()) {
             case Activation.TopK topK -> topK(config, topK.k());
             case Activation.AbsTopK topK -> topK(config, topK.k());
@@ -182,7 +191,8 @@ public final class SaeFolder {
                     config.path("apply_b_dec_to_input").asBoolean(!config.has("d_out")),
                     weights.entries().containsKey("W_skip")
                             ? new Matrix(dOut, d, finite(weights, "W_skip", dOut, d))
-                            : null);
+                            : null,
+                    score(file, config));
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
@@ -191,7 +201,7 @@ public final class SaeFolder {
     }
 
     private static Activation activation(Path file, JsonNode config, Safetensors weights, int m) {
-        String architecture = config.path("architecture").asString("");
+        String architecture = config.path("architecture").asString("").replaceFirst("^" + COSINE, "");
         return switch (architecture.replaceFirst("_?(skip_)?transcoder$", "")) {
             case "topk" -> new Activation.TopK(atMost(m, file, config, "k"));
             case "abstopk" -> new Activation.AbsTopK(atMost(m, file, config, "k"));
@@ -223,6 +233,18 @@ public final class SaeFolder {
             case "lasso" -> lasso(file, config);
             default -> throw unreadable(file, architecture);
         };
+    }
+
+    private static @Nullable RowScore score(Path file, JsonNode config) {
+        if (!config.path("architecture").asString("").startsWith(COSINE)) {
+            return null;
+        }
+        try {
+            return new RowScore((float) config.path("score_exponent").asDouble(Double.NaN), (float)
+                    config.path("score_norm").asDouble(Double.NaN));
+        } catch (IllegalArgumentException e) {
+            throw BadInput.in(file, "'score_exponent', 'score_norm': " + e.getMessage());
+        }
     }
 
     private static BadInput unreadable(Path file, String architecture) {

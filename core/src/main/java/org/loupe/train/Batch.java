@@ -27,6 +27,11 @@ final class Batch {
     /** x − b_in [rows × dIn]; of matching pursuit below it the residuals after every step. */
     final Matrix inputs;
 
+    /** What a {@link org.loupe.sae.RowScore} multiplies each row by, and its slope in the exponent; empty where there is none. */
+    final float[] scoreFactor;
+
+    final double[] scoreLog;
+
     /** Whether levels are the steps of one reconstruction, of which only the last is judged. */
     final boolean steps;
 
@@ -61,6 +66,21 @@ final class Batch {
     private float[] own = new float[0];
 
     Batch(int rows, int dIn, int dOut, int latents, int levels, boolean steps, double factor, Workers workers) {
+        this(rows, dIn, dOut, latents, levels, steps, false, factor, workers);
+    }
+
+    Batch(
+            int rows,
+            int dIn,
+            int dOut,
+            int latents,
+            int levels,
+            boolean steps,
+            boolean scored,
+            double factor,
+            Workers workers) {
+        this.scoreFactor = new float[scored ? rows : 0];
+        this.scoreLog = new double[scored ? rows : 0];
         this.rows = rows;
         this.levels = levels;
         this.x = Matrix.zeros(rows, dIn);

@@ -2,6 +2,7 @@ package org.loupe.train;
 
 import java.util.Arrays;
 import org.loupe.sae.Activation;
+import org.loupe.sae.RowScore;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -13,6 +14,7 @@ import org.loupe.tensor.Workers;
  * <pre>
  * W_enc,i = M W'_enc,i / t      W_dec,i = t N⁻¹ W'_dec,i      b_dec = N⁻¹ b'_dec + ν
  * b_enc   = b'_enc / t          less ⟨W_enc,i , μ⟩ where the encoder does not subtract b_dec; then b_mag less exp(r) times that
+ * ρ       = ρ' / M, M being one factor, of a score of rows
  * W_skip  = N⁻¹ W'_skip M       and b_dec less W_skip μ
  * </pre>
  *
@@ -51,6 +53,7 @@ record Folding(RowMap inputs, RowMap targets, Workers workers) {
         if (shift.length > 0 && skip != null) {
             subtract(skip, shift, decoderBias);
         }
+        RowScore score = sae.score();
         return new Sae(
                 encoder,
                 floats(encoderBias),
@@ -84,7 +87,8 @@ record Folding(RowMap inputs, RowMap targets, Workers workers) {
                     }
                 },
                 sae.subtractDecoderBias(),
-                skip);
+                skip,
+                score == null ? null : new RowScore(score.exponent(), (float) (score.norm() / inputs.scale())));
     }
 
     /** Its u is without b_enc, so what moved b_enc moves b_mag too: exp(r) u + b_mag stays. */

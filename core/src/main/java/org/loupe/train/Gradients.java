@@ -16,7 +16,9 @@ import org.loupe.tensor.Workers;
  * db_dec   = Σ_b G_b − W_encᵀ db_enc          (the second term because x_c = x − b_dec)
  * </pre>
  *
- * A slope c_i that z_i has in all rows adds c_i Σ_b x_c,b and c_i B. The auxiliary loss adds its own entries with its own G. Where dictionary rows have unit norm, the part of dW_dec,i along W_dec,i is
+ * <p>With a {@link org.loupe.sae.RowScore} x_c = s (x − b_dec), and the second term has Σ_b h_bi s_b in place of db_enc.
+ *
+ * <p>A slope c_i that z_i has in all rows adds c_i Σ_b x_c,b and c_i B. The auxiliary loss adds its own entries with its own G. Where dictionary rows have unit norm, the part of dW_dec,i along W_dec,i is
  * removed: the row's length is not a parameter. A tied dictionary takes both gradients. Each latent belongs to one thread and each sum has one order.
  */
 final class Gradients {
@@ -25,6 +27,11 @@ final class Gradients {
 
     final Matrix encoder;
     final float[] encoderBias;
+
+    /** Σ_b h_bi s_b: what b_dec gets through x_c; db_enc itself where rows have no score. */
+    private final float[] throughInputs;
+
+    private float[] factor = new float[0];
     final Matrix decoder;
     final float[] decoderBias;
     private final double[] squares;
@@ -35,6 +42,7 @@ final class Gradients {
     /** Gradients that are written into the given parameters'. */
     Gradients(
             int latents,
+            boolean scored,
             Parameter encoder,
             Parameter encoderBias,
             Parameter decoder,
@@ -43,6 +51,7 @@ final class Gradients {
             Workers workers) {
         this.encoder = new Matrix(latents, encoder.gradient().length / latents, encoder.gradient());
         this.encoderBias = encoderBias.gradient();
+        this.throughInputs = scored ? new float[latents] : this.encoderBias;
         this.decoder = new Matrix(latents, decoderBias.gradient().length, decoder.gradient());
         this.decoderBias = decoderBias.gradient();
         this.squares = new double[latents];
@@ -76,6 +85,7 @@ final class Gradients {
             @Nullable DenseGradients dense,
             Dictionary dictionary,
             @Nullable AuxiliaryLoss auxiliary) {
+        factor = batch.scoreFactor;
         int dIn = sae.dIn();
         int dOut = sae.dOut();
         float[] rows = sae.decoder().data();
@@ -88,6 +98,7 @@ final class Gradients {
             for (int i = from; i < to; i++) {
                 if (dense == null) {
                     encoderBias[i] = 0;
+                    throughInputs[i] = 0;
                     add(i, main, batch.gradient, batch.inputs, zeros, 0, zeros, 0);
                 }
                 if (auxiliary != null) {
@@ -177,6 +188,13 @@ final class Gradients {
             sum += entries.slope[e];
         }
         encoderBias[i] = sum;
+        if (factor.length > 0) {
+            float scaled = throughInputs[i];
+            for (int e = from; e < to; e++) {
+                scaled += entries.slope[e] * factor[entries.row[e]];
+            }
+            throughInputs[i] = scaled;
+        }
     }
 
     private void decoderBias(Sae sae, Batch batch) {
@@ -200,9 +218,9 @@ final class Gradients {
         Matrix latentSums = Matrix.zeros((sae.latents() + chunkRows - 1) / chunkRows, d);
         workers.forEach(sae.latents(), chunkRows, (from, to, worker) -> {
             for (int i = from; i < to; i++) {
-                if (encoderBias[i] != 0) {
+                if (throughInputs[i] != 0) {
                     kernels.addScaled(
-                            -encoderBias[i], sae.encoder().data(), i * d, latentSums.data(), from / chunkRows * d, d);
+                            -throughInputs[i], sae.encoder().data(), i * d, latentSums.data(), from / chunkRows * d, d);
                 }
             }
         });

@@ -61,6 +61,10 @@ public record TrainConfig(
         @About("Gives a transcoder a linear path past the latents: x̂ + W_skip x (arXiv 2501.18823).")
         boolean skip,
 
+        @About(
+                "Multiplies rows by (|x| / sqrt(d))^(α − 1) before the encoder, α learnt, from 0.5 on: 1 is the inner product, 0 the cosine (arXiv 2606.15054).")
+        boolean cosine,
+
         @About("What single architectures need.") ArchitectureConfig arch,
 
         @About("Optimiser.") Optimizer optimizer,
@@ -217,6 +221,7 @@ public record TrainConfig(
             Norms.UNIT,
             false,
             false,
+            false,
             ArchitectureConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
@@ -236,6 +241,21 @@ public record TrainConfig(
                 "norms",
                 "free",
                 "unit for " + architecture.key() + ", whose activations no penalty keeps small");
+        if (cosine) {
+            String reason = "false for " + architecture.key();
+            require(!architecture.tied(), "cosine", true, reason + ", whose encoder is its dictionary");
+            require(
+                    architecture != Architecture.GUMBEL_TOPK && architecture != Architecture.SIGN_AWARE_GATED,
+                    "cosine",
+                    true,
+                    reason);
+            require(arch.jump().preactivation() == 0, "cosine", true, "false with arch.jump.preactivation");
+            require(
+                    input.whiten() != Whitening.FULL && !input.centre_rows(),
+                    "cosine",
+                    true,
+                    "false where rows are whitened or centred, for the norm is that of the row as it is");
+        }
         require(!aligned || norms == Norms.UNIT, "aligned", aligned, "false with norms = free");
         require(
                 revive.bias() == 0 || !architecture.tied(),

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.loupe.io.BadInput;
 import org.loupe.sae.Activation;
 import org.loupe.sae.LowPrecisionProduct;
 import org.loupe.sae.Sae;
@@ -20,6 +21,9 @@ import org.loupe.tensor.Workers;
  */
 public final class Trainer implements AutoCloseable {
     private static final int ROW_CHUNK = 64;
+
+    /** A share of active latents that no batch reaches. */
+    private static final double NEVER = 2;
 
     private final TrainConfig config;
     private final Kernels kernels;
@@ -41,6 +45,7 @@ public final class Trainer implements AutoCloseable {
     private final NestedLoss objective;
     private final SparseRows sparse;
     private final @Nullable SkipPath skip;
+    private final @Nullable ScorePath score;
     private final EntriesByLatent entries = new EntriesByLatent();
     private final DenseGradients denseGradients;
     private final @Nullable AuxiliaryLoss auxiliary;
@@ -110,9 +115,10 @@ public final class Trainer implements AutoCloseable {
                 m,
                 Coders.levels(config),
                 config.architecture().steps(),
+                config.cosine(),
                 factor,
                 workers);
-        this.sparse = new SparseRows(kernels, workers, dense);
+        this.sparse = new SparseRows(kernels, workers, config.cosine() ? NEVER : dense);
         this.coder = Coders.of(
                 config, sae, statistics, factor, offer.product().orElse(null), sparse, dense, kernels, workers);
         this.objective = new NestedLoss(config.loss(), workers);
@@ -135,7 +141,15 @@ public final class Trainer implements AutoCloseable {
         if (skip != null) {
             others.add(skip.parameter());
         }
-        this.gradients = new Gradients(m, encoder, encoderBias, decoder, decoderBias, kernels, workers);
+        this.score = config.cosine() ? new ScorePath(sae.dIn(), kernels, workers) : null;
+        if (score != null) {
+            if (!statistics.inputs().map().isScaled()) {
+                throw new BadInput("cosine: rows of several hook points have a factor each, expected one hook point");
+            }
+            others.add(score.parameter());
+        }
+        this.gradients =
+                new Gradients(m, config.cosine(), encoder, encoderBias, decoder, decoderBias, kernels, workers);
         this.adam = new Adam(config.optimizer(), kernels, workers);
         this.control = new SparsityControl(config, steps);
         this.revival = new Revival(
@@ -163,6 +177,9 @@ public final class Trainer implements AutoCloseable {
         batch.slopes();
         coder.slopes(batch, sae.decoder(), sparse);
         double loss = value.loss() + coder.backward(batch, sae, coefficient);
+        if (score != null) {
+            score.gradient(batch, sae);
+        }
         boolean dense =
                 !config.architecture().classic() && sparse.dense(batch.rows, batch.levels, batch.cuts, sae.latents());
         if (dense) {
@@ -221,6 +238,9 @@ public final class Trainer implements AutoCloseable {
         double norm = gradients.norm(others);
         adam.update(step, rate, norm, sae, dictionary, encoder, decoder, others);
         coder.project();
+        if (score != null) {
+            score.project();
+        }
         return norm;
     }
 
@@ -252,6 +272,9 @@ public final class Trainer implements AutoCloseable {
                 }
             }
         });
+        if (score != null) {
+            score.weigh(batch);
+        }
         batch.renew();
         coder.code(batch, sae, progress, control.wanted());
         sparse.decode(
@@ -359,7 +382,8 @@ public final class Trainer implements AutoCloseable {
                 sae.decoderBias(),
                 coder.activation(sae),
                 sae.subtractDecoderBias(),
-                sae.skip());
+                sae.skip(),
+                score == null ? null : score.score());
     }
 
     /** A group of weights by its name. */

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -232,6 +233,20 @@ class FoldingTest {
         try (Workers workers = new Workers(2)) {
             TrainConfig config = config(architecture, "input.whiten=full", "input.centre_rows=true");
             check(trained(config, uneven(), PARTS, workers), uneven(), workers, folder);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"TOPK", "JUMPRELU", "GATED"})
+    void aScoreOfRows(Architecture architecture, @TempDir Path folder) {
+        Matrix rows = rows(40);
+        try (Workers workers = new Workers(2)) {
+            Trainer trainer = trained(config(architecture, "cosine=true"), rows, List.of(D), workers);
+            check(trainer, rows, workers, folder);
+            assertEquals(
+                    Math.sqrt(D) / trainer.state().statistics().inputs().map().scale(),
+                    Objects.requireNonNull(trainer.result().score()).norm(),
+                    1e-4 * Math.sqrt(D));
         }
     }
 

@@ -186,6 +186,9 @@ class GradientsTest {
             }
             compare(moved, "decoder", expected, model.decoderAt());
             compare(moved, "decoder_bias", expected, model.decoderBiasAt());
+            if (model.config().cosine()) {
+                compare(moved, "score_exponent", expected, ScalarModel.exponentAt(expected));
+            }
             switch (model.config().architecture()) {
                 case JUMPRELU -> compare(moved, "threshold", expected, model.ownAt());
                 case GATED -> {
@@ -262,7 +265,13 @@ class GradientsTest {
                 "architecture=gated norms=free",
                 "architecture=gated loss=norm aligned=true",
                 "architecture=sign_aware_gated",
-                "architecture=sign_aware_gated norms=free"
+                "architecture=sign_aware_gated norms=free",
+                "architecture=topk cosine=true",
+                "architecture=relu cosine=true norms=free",
+                "architecture=matryoshka cosine=true",
+                "architecture=jumprelu cosine=true",
+                "architecture=gated cosine=true loss=norm",
+                "architecture=abstopk cosine=true"
             })
     void gradientsEqualFiniteDifferences(String keys) {
         long seed = 1;

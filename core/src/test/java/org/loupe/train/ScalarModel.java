@@ -54,6 +54,9 @@ record ScalarModel(
             }
             default -> {}
         }
+        if (sae.score() != null) {
+            groups.add(new float[] {sae.score().exponent()});
+        }
         return groups.stream()
                 .flatMapToDouble(g -> IntStream.range(0, g.length).mapToDouble(i -> g[i]))
                 .toArray();
@@ -406,7 +409,11 @@ record ScalarModel(
     private double auxiliary(double[] theta, double[][] x, double[] base) {
         double[][][] before = activations(base, x, base);
         double[][] residual = residual(base, x, before[before.length - 1]);
-        double[][] z = preActivations(theta, x);
+        double[] held = theta.clone();
+        if (config.cosine()) {
+            held[exponentAt(theta)] = base[exponentAt(base)];
+        }
+        double[][] z = preActivations(held, x);
         double left = 0;
         for (int r = 0; r < x.length; r++) {
             double[] out = new double[d];
@@ -439,14 +446,22 @@ record ScalarModel(
         int encoderAt = config.architecture() == Architecture.MATCHING_PURSUIT ? decoderAt() : 0;
         double[][] z = new double[x.length][m];
         for (int r = 0; r < x.length; r++) {
+            double factor = config.cosine()
+                    ? Math.pow(Math.sqrt(squares(new double[][] {x[r]}) / d), theta[exponentAt(theta)] - 1)
+                    : 1;
             for (int i = 0; i < m; i++) {
                 z[r][i] = theta[encoderBiasAt() + i];
                 for (int c = 0; c < d; c++) {
-                    z[r][i] += theta[encoderAt + i * d + c] * (x[r][c] - theta[decoderBiasAt() + c]);
+                    z[r][i] += factor * theta[encoderAt + i * d + c] * (x[r][c] - theta[decoderBiasAt() + c]);
                 }
             }
         }
         return z;
+    }
+
+    /** α is the last of all weights. */
+    static int exponentAt(double[] theta) {
+        return theta.length - 1;
     }
 
     private interface Entry {
@@ -519,7 +534,10 @@ record ScalarModel(
         double h = 1e-6;
         double[] gradient = new double[theta.length];
         boolean jump = config.architecture() == Architecture.JUMPRELU;
-        for (int i = 0; i < (jump ? ownAt() : theta.length); i++) {
+        for (int i = 0; i < theta.length; i++) {
+            if (jump && i >= ownAt() && i < ownAt() + m) {
+                continue;
+            }
             double at = theta[i];
             theta[i] = at + h;
             double above = loss(theta, x, base);
