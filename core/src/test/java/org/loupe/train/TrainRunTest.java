@@ -95,6 +95,11 @@ class TrainRunTest {
     }
 
     @Test
+    void anInterruptedRunWithAScoreOfRowsEndsWithTheSameBits() throws IOException {
+        assertInterruptionChangesNothing("cosine=true");
+    }
+
+    @Test
     void anInterruptedRunOfLassoCodesEndsWithTheSameBits() throws IOException {
         assertInterruptionChangesNothing("architecture=dictionary_learning", "arch.dictionary.coding=lasso", "l0=6");
     }
