@@ -23,7 +23,9 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.activations.ActivationStore;
+import org.loupe.activations.StoreInfo;
 import org.loupe.io.BadInput;
+import org.loupe.io.Provenance;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
@@ -123,6 +125,32 @@ class FeatureIndexTest {
                 assertEquals(
                         index.examples(l).stream().map(Example::tokens).toList(),
                         pairs.examples(l).stream().map(Example::tokens).toList());
+            }
+        }
+    }
+
+    /** The same rows taken for two hook points side by side. */
+    @Test
+    void aCrosscodersLatentsAreThoseOfItsRows() {
+        List<StoreInfo.Part> parts = List.of(
+                new StoreInfo.Part("blocks.0.hook_resid_post", 5, 1),
+                new StoreInfo.Part("blocks.1.hook_resid_post", SyntheticStore.LATENTS - 5, 1));
+        String hook = "blocks.0.hook_resid_post+blocks.1.hook_resid_post";
+        SaeFolder.Loaded crosscoder = new SaeFolder.Loaded(
+                SyntheticStore.sae().sae(),
+                new SaeInfo(Provenance.here("synthetic", "", "", hook, 0), hook, hook, Map.of(), Map.of()));
+        Path out = folder.resolve("crosscoder");
+        try (ActivationStore store = SyntheticStore.write(folder.resolve("hooks"), parts);
+                Workers workers = new Workers(2)) {
+            FeatureIndex.build(
+                    crosscoder, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), out, workers, _ -> {});
+        }
+        try (FeatureIndex both = FeatureIndex.open(out)) {
+            assertEquals(hook, both.info().hookIn());
+            for (int l = 0; l < SyntheticStore.LATENTS; l++) {
+                assertEquals(index.profile(l).count(), both.profile(l).count());
+                assertEquals(index.profile(l).label(), both.profile(l).label());
+                assertArrayEquals(index.profile(l).neighbours(), both.profile(l).neighbours());
             }
         }
     }

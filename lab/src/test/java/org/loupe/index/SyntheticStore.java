@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
@@ -83,6 +84,15 @@ final class SyntheticStore {
 
     /** The store with targets beside its rows, of so many columns. */
     static ActivationStore write(Path folder, int targetWidth) {
+        return write(folder, List.of(new StoreInfo.Part("", LATENTS, 1)), targetWidth);
+    }
+
+    /** The store as of several hook points, whose widths add up to {@value #LATENTS}. */
+    static ActivationStore write(Path folder, List<StoreInfo.Part> parts) {
+        return write(folder, parts, 0);
+    }
+
+    private static ActivationStore write(Path folder, List<StoreInfo.Part> parts, int targetWidth) {
         List<float[]> rows = new ArrayList<>();
         List<int[]> places = new ArrayList<>();
         List<DocumentTable.Document> documents = new ArrayList<>();
@@ -113,10 +123,11 @@ final class SyntheticStore {
         StoreInfo.Shard shard = StoreWriter.writeShard(
                 folder, 0, Dtype.F32, new StoreWriter.Rows(x, columns[0], columns[1], columns[2], targets));
         DocumentTable.write(folder.resolve(DocumentTable.FILE), documents.iterator());
+        String hook = parts.stream().map(StoreInfo.Part::hook).collect(Collectors.joining("+"));
         StoreWriter.finish(
                 folder,
                 new StoreInfo(
-                        Provenance.here("synthetic", "", "", "", 0),
+                        Provenance.here("synthetic", "", "", hook, 0),
                         LATENTS,
                         Dtype.F32,
                         x.rows(),
@@ -127,7 +138,7 @@ final class SyntheticStore {
                         DocumentTable.FILE,
                         DOCUMENTS,
                         List.of(shard),
-                        List.of(new StoreInfo.Part("", LATENTS, 1)),
+                        parts,
                         targets == null ? null : new StoreInfo.Part("blocks.0.hook_mlp_out", targetWidth, 1)));
         return ActivationStore.open(folder);
     }
