@@ -7,9 +7,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.function.BiFunction;
 import org.loupe.io.BadInput;
 
@@ -49,17 +49,17 @@ interface Checkpoint extends AutoCloseable {
     /** Throws unless a checkpoint has exactly the tensors that the transformer uses. */
     static void requireTensors(
             Path file, Architecture architecture, Set<String> present, BiFunction<Weight, Integer, String> name) {
-        Set<String> wanted = new TreeSet<>();
+        Set<String> wanted = new HashSet<>();
         for (Weight weight : Weight.values()) {
             for (int block = 0; block < (weight.inBlock() ? architecture.layers() : 1); block++) {
-                if (weight != Weight.UNEMBED || !architecture.tied()) {
-                    wanted.add(name.apply(weight, block));
+                if (weight == Weight.UNEMBED && architecture.tied()) {
+                    continue;
                 }
-            }
-        }
-        for (String tensor : wanted) {
-            if (!present.contains(tensor)) {
-                throw BadInput.in(file, "tensor '" + tensor + "' is missing");
+                String tensor = name.apply(weight, block);
+                if (!present.contains(tensor)) { // before the next: a damaged number of layers may be any
+                    throw BadInput.in(file, "tensor '" + tensor + "' is missing");
+                }
+                wanted.add(tensor);
             }
         }
         for (String tensor : present) {

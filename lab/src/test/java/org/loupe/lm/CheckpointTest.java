@@ -108,6 +108,7 @@ class CheckpointTest {
                 new Case("hidden_act", "gelu", "hidden_act 'gelu'"),
                 new Case("rope_scaling", Map.of("rope_type", "llama3"), "rope scaling 'llama3'"),
                 new Case("num_key_value_heads", 3, "4 heads are not a multiple of 3"),
+                new Case("num_hidden_layers", 1 << 28, "'model.layers.3.input_layernorm.weight' is missing"),
                 new Case("head_dim", 7, "head width 7 is odd"),
                 new Case("hidden_size", "wide", "'hidden_size' is \"wide\""),
                 new Case("hidden_size", -1, "width is -1"),
