@@ -6,6 +6,7 @@ import org.loupe.sae.Activation;
 import org.loupe.sae.ActiveRows;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
+import org.loupe.sae.SignedSearch;
 import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
@@ -107,22 +108,24 @@ final class DeadReasons {
         int d = sae.dIn();
         Matrix centred = new Matrix(x.rows(), d, Arrays.copyOf(x.data(), x.rows() * d));
         sae.readable(Kernels.BEST, centred.data(), x.rows());
-        boolean signed = sae.activation() instanceof Activation.AbsTopK;
         int m = undecided.length;
-        Matrix encoder = Matrix.zeros(signed ? 2 * m : m, d);
-        float[] bias = new float[encoder.rows()];
-        for (int n = 0; n < encoder.rows(); n++) {
-            int i = undecided[n % m];
+        Matrix encoder = Matrix.zeros(m, d);
+        float[] bias = new float[m];
+        float[] negated = new float[m];
+        for (int n = 0; n < m; n++) {
+            int i = undecided[n];
             System.arraycopy(sae.encoder().data(), i * d, encoder.data(), n * d, d);
-            bias[n] = n < m ? sae.encoderBias()[i] : -sae.encoderBias()[i];
+            bias[n] = sae.encoderBias()[i];
+            negated[n] = -bias[n];
         }
-        if (signed) {
-            Kernels.BEST.scale(-1, encoder.data(), m * d, m * d);
+        if (sae.activation() instanceof Activation.AbsTopK) {
+            new SignedSearch(search).gates(centred, encoder, bias, negated, active);
+        } else {
+            search.search(centred, encoder, bias, new LatentSearch.Rule.Above(new float[m]), active);
         }
-        search.search(centred, encoder, bias, new LatentSearch.Rule.Above(new float[bias.length]), active);
         boolean[] above = new boolean[m];
         for (int e = 0; e < active.entries(); e++) {
-            above[active.index()[e] % m] = true;
+            above[active.index()[e]] = true;
         }
         int[] before = undecided;
         undecided =

@@ -35,7 +35,6 @@ final class GatedCoder implements Coder {
     private final NestedLoss frozenLoss;
     private final Parameter logScale;
     private final Parameter magnitudeBias;
-
     private final @Nullable SecondGate second;
     private final SparseStart start;
     private final float[] floor;

@@ -65,11 +65,7 @@ final class InitialSae {
             case JUMPRELU -> {
                 float[] threshold = new float[m];
                 double start = config.arch().jump().threshold();
-                Arrays.fill(
-                        threshold,
-                        start > 0
-                                ? (float) (start * statistics.inputs().spread() * config.encoderNorm())
-                                : JumpReluCoder.FROM_FIRST_BATCH);
+                Arrays.fill(threshold, (float) (start * statistics.inputs().spread() * config.encoderNorm()));
                 yield new Activation.JumpRelu(threshold);
             }
             case GATED -> new Activation.Gated(new float[m], new float[m]);

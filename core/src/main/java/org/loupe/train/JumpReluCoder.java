@@ -28,9 +28,6 @@ import org.loupe.tensor.Workers;
  * {@link PreactivationLoss}.
  */
 final class JumpReluCoder implements Coder {
-    /** A threshold that the first batch is to decide. */
-    static final float FROM_FIRST_BATCH = -1;
-
     private final ArchitectureConfig.Jump config;
     private final double absolute;
     private final double relative;
@@ -87,8 +84,8 @@ final class JumpReluCoder implements Coder {
             bandwidth[i] = (float) (absolute > 0 ? absolute : relative * norm[i]);
         }
         float[] theta = threshold.values();
-        if (theta[0] == FROM_FIRST_BATCH) {
-            Arrays.fill(theta, start.due(progress) ? start.level(batch, sae, search) : 0);
+        if (config.threshold() == 0 && start.due(progress)) {
+            Arrays.fill(theta, start.level(batch, sae, search));
         }
         for (int i = 0; i < floor.length; i++) {
             floor[i] = theta[i] - bandwidth[i] * reach;

@@ -53,7 +53,15 @@ final class SparsityControl {
     private final double warmup;
     private final long steps;
 
-    /** Integral (or log of k's multiple), smoothed L0, L0 of the first step, smoothed λ₀, smoothed s; the last four NaN before it. */
+    /** Places of {@link #state}: the integral, or the logarithm of k's multiple; smoothed L0; L0 of the first step; smoothed λ₀ and s. */
+    private static final int MOVED = 0;
+
+    private static final int L0 = 1;
+    private static final int FIRST_L0 = 2;
+    private static final int BALANCED = 3;
+    private static final int SPREAD = 4;
+
+    /** NaN where no step has been seen. */
     private final double[] state = {0, Double.NaN, Double.NaN, Double.NaN, Double.NaN};
 
     SparsityControl(TrainConfig config, long steps) {
@@ -77,28 +85,28 @@ final class SparsityControl {
             return given * (warmup > 0 ? Math.min(1, progress / warmup) : 1);
         }
         if (lasso) {
-            return given * Math.exp(state[0] + PROPORTIONAL_OF_LASSO * error(progress));
+            return given * Math.exp(state[MOVED] + PROPORTIONAL_OF_LASSO * error(progress));
         }
-        if (Double.isNaN(state[3])) {
+        if (Double.isNaN(state[BALANCED])) {
             return 0;
         }
-        double balanced = state[3] + state[4] * (state[0] + PROPORTIONAL * error(progress));
+        double balanced = state[BALANCED] + state[SPREAD] * (state[MOVED] + PROPORTIONAL * error(progress));
         return signed ? balanced : Math.max(balanced, 0);
     }
 
     /** k of the coming step, before it is annealed. */
     double wanted() {
-        return penalised ? target : target * Math.exp(state[0]);
+        return penalised ? target : target * Math.exp(state[MOVED]);
     }
 
     /** How far the smoothed L0 is above what is wanted, in logarithms. */
     private double error(double progress) {
-        if (Double.isNaN(state[1])) {
+        if (Double.isNaN(state[L0])) {
             return 0;
         }
         double way = warmup > 0 ? Math.min(1, progress / warmup) : 1;
-        double wanted = Math.exp(Math.log(state[2]) + way * (Math.log(target) - Math.log(state[2])));
-        return Math.max(-MOST, Math.min(MOST, Math.log(state[1] / wanted)));
+        double wanted = Math.exp(Math.log(state[FIRST_L0]) + way * (Math.log(target) - Math.log(state[FIRST_L0])));
+        return Math.max(-MOST, Math.min(MOST, Math.log(state[L0] / wanted)));
     }
 
     /**
@@ -110,21 +118,21 @@ final class SparsityControl {
      */
     void observe(double l0, double progress, double rateShare, @Nullable Balance balance) {
         double seen = Math.max(l0, 1e-3 * target);
-        state[2] = Double.isNaN(state[2]) ? seen : state[2];
-        smooth(1, seen);
+        state[FIRST_L0] = Double.isNaN(state[FIRST_L0]) ? seen : state[FIRST_L0];
+        smooth(L0, seen);
         if (balance != null) {
-            smooth(3, balance.coefficient());
-            smooth(4, balance.spread());
+            smooth(BALANCED, balance.coefficient());
+            smooth(SPREAD, balance.spread());
         }
         if (!targeted) {
             return;
         }
         if (penalised) {
             double most = lasso ? MOST_EXPONENT : MOST_SPREADS;
-            double moved = state[0] + (lasso ? INTEGRAL_OF_LASSO : INTEGRAL) / steps * rateShare * error(progress);
-            state[0] = Math.max(-most, Math.min(most, moved));
+            double moved = state[MOVED] + (lasso ? INTEGRAL_OF_LASSO : INTEGRAL) / steps * rateShare * error(progress);
+            state[MOVED] = Math.max(-most, Math.min(most, moved));
         } else {
-            state[0] = Math.max(0, Math.min(MOST_K, state[0] + COUNT_RATE * Math.log(target / state[1])));
+            state[MOVED] = Math.max(0, Math.min(MOST_K, state[MOVED] + COUNT_RATE * Math.log(target / state[L0])));
         }
     }
 
