@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param rotary complex numbers e^{i · angle} by which query and key pairs are turned, {@code [1 | sequences, length, 1, head
  *     width / 2]}
- * @param mask what is added to the scores, 0 or −∞, {@code [sequences, 1, length, length]}; null where {@code causal} says all
+ * @param mask what is added to the scores, 0 or −∞, {@code [sequences, 1, length, keys]}; null where {@code causal} says all
  * @param causal whether token i sees every token j ≤ i, without a mask
  */
 record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
@@ -24,6 +24,19 @@ record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
         }
         Tensor rotary = rotary(batch.positions(), batch.sequences(), architecture);
         return new AttentionPlan(rotary, mask(batch), false);
+    }
+
+    /**
+     * The plan of the ends of sequences of a batch, which see their sequences' tokens before them as the batch's own run has
+     * left them.
+     *
+     * @param positions rotary positions {@code [ends × longest]}
+     * @param mask {@code [ends × longest × (batch length + longest)]}
+     */
+    static AttentionPlan ends(int[] positions, float[] mask, int ends, int longest, Architecture architecture) {
+        int keys = mask.length / (ends * longest);
+        return new AttentionPlan(
+                rotary(positions, ends, architecture), Tensors.tensor(mask, ends, 1, longest, keys), false);
     }
 
     /** The plan of one token that sees all tokens in the key-value cache. */

@@ -18,6 +18,7 @@ import org.bytedeco.pytorch.global.torch;
  * nothing waits until a hook wants all of them.
  */
 final class Lanes implements AutoCloseable {
+    private final ThreadLocal<Boolean> inside = ThreadLocal.withInitial(() -> false);
     private final ExecutorService pool;
     private final int threads;
 
@@ -27,6 +28,7 @@ final class Lanes implements AutoCloseable {
         pool = Executors.newFixedThreadPool(
                 threads, Thread.ofPlatform().daemon().name("loupe-lm-", 0).factory());
         run(threads, _ -> {
+            inside.set(true);
             torch.get_num_threads(); // a thread's first question takes over the process's setting; only then it can
             // differ
             torch.set_num_threads(1);
@@ -46,8 +48,19 @@ final class Lanes implements AutoCloseable {
         openblas_nolapack.blas_set_num_threads(threads);
     }
 
-    /** Runs tasks 0 to count − 1 and waits for all; the first failure is thrown then. */
+    /** Whether the calling thread is one of the lanes. */
+    boolean inside() {
+        return inside.get();
+    }
+
+    /** Runs tasks 0 to count − 1 and waits for all; the first failure is thrown then. In a lane they run there, one by one. */
     void run(int count, IntConsumer task) {
+        if (inside()) {
+            for (int i = 0; i < count; i++) {
+                task.accept(i);
+            }
+            return;
+        }
         List<Future<?>> futures = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             int number = i;

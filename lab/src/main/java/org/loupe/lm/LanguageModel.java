@@ -7,11 +7,13 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.IntConsumer;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.GradMode;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -26,6 +28,9 @@ import org.loupe.tensor.Matrix;
  * closes them. Calls from several threads take turns.
  */
 public final class LanguageModel implements AutoCloseable {
+    /** Whether the calling thread's operators record what backward needs. */
+    private static final ScopedValue<Boolean> RECORDING = ScopedValue.newInstance();
+
     private final ModelInfo info;
     private final Architecture architecture;
     private final Precision precision;
@@ -33,7 +38,6 @@ public final class LanguageModel implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final Lanes lanes;
     private final ReentrantLock turn = new ReentrantLock();
-    private boolean recording;
 
     private LanguageModel(
             ModelInfo info,
@@ -145,7 +149,7 @@ public final class LanguageModel implements AutoCloseable {
         return inTurn(() -> Tensors.escaping(() -> {
             try (Pass pass = pass(hooks)) {
                 Tensor start = embedded(batch, pass);
-                return unembedded(pass.run(HookPoint.embed(), start, plan(batch), null, null, recording));
+                return unembedded(pass.run(HookPoint.embed(), start, plan(batch), null, null, recording()));
             }
         }));
     }
@@ -160,7 +164,7 @@ public final class LanguageModel implements AutoCloseable {
             try (PointerScope _ = new PointerScope();
                     Pass pass = pass(hooks)) {
                 Tensor start = embedded(batch, pass);
-                return pass.run(HookPoint.embed(), start, plan(batch), last, null, recording);
+                return pass.run(HookPoint.embed(), start, plan(batch), last, null, recording());
             }
         });
     }
@@ -170,6 +174,44 @@ public final class LanguageModel implements AutoCloseable {
      * width]} at a residual-stream hook point; only hooks after it are called. The batch says which tokens see which.
      */
     public Tensor logitsFrom(HookPoint from, Tensor rows, TokenBatch batch, Map<HookPoint, Hook> hooks) {
+        requireStart(from, rows, batch);
+        return inTurn(() -> Tensors.escaping(() -> {
+            try (Pass pass = pass(hooks)) {
+                return unembedded(pass.run(from, transformer.input(rows), plan(batch), null, null, recording()));
+            }
+        }));
+    }
+
+    /**
+     * A run from given rows at a residual-stream hook point on, kept so that ends of its sequences can run again.
+     *
+     * @param rows {@code [sequences, length, width]}; it and what is returned belong to the caller's {@code PointerScope}
+     */
+    public KeptRun keep(HookPoint from, Tensor rows, TokenBatch batch) {
+        requireStart(from, rows, batch);
+        return inTurn(() -> {
+            Tensor start = transformer.input(rows);
+            KeyValueCache cache = new KeyValueCache(architecture, batch.sequences(), batch.length());
+            Tensor residual = residual(from, start, plan(batch), cache, Map.of());
+            return new KeptRun(this, batch, from, start, cache, residual);
+        });
+    }
+
+    /** The residual stream after the last block, {@code [s, l, d]}, of a run from a hook point on. */
+    Tensor residual(HookPoint from, Tensor start, AttentionPlan plan, KeyValues seen, Map<HookPoint, Hook> hooks) {
+        return inTurn(() -> Tensors.escaping(() -> {
+            try (Pass pass = pass(hooks)) {
+                // A handle of our own: the run frees its own when it closes.
+                return new Tensor(pass.run(from, transformer.input(start), plan, null, seen, recording()));
+            }
+        }));
+    }
+
+    Architecture architecture() {
+        return architecture;
+    }
+
+    private void requireStart(HookPoint from, Tensor rows, TokenBatch batch) {
         if (!from.site().isResidual()) {
             throw new BadInput("a run cannot start at " + from + ": it is not the residual stream");
         }
@@ -178,11 +220,6 @@ public final class LanguageModel implements AutoCloseable {
             throw new IllegalArgumentException("rows have shape " + Arrays.toString(Tensors.shape(rows)) + ", expected "
                     + Arrays.toString(expected));
         }
-        return inTurn(() -> Tensors.escaping(() -> {
-            try (Pass pass = pass(hooks)) {
-                return unembedded(pass.run(from, transformer.input(rows), plan(batch), null, null, recording));
-            }
-        }));
     }
 
     /** The rows at one hook point, {@code [sequences · length × width]}. */
@@ -208,7 +245,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Tensor unembedded(Tensor residual) {
-        if (recording) {
+        if (recording()) {
             return transformer.unembed(residual);
         }
         long[] shape = Tensors.shape(residual);
@@ -264,53 +301,73 @@ public final class LanguageModel implements AutoCloseable {
             int top, int[] promoted, float[] promotedScores, int[] suppressed, float[] suppressedScores) {}
 
     /**
-     * The most likely continuation, token by token, with a key-value cache. Hooks see the prompt's rows once and then one row
-     * for each token generated.
+     * A continuation, token by token, with a key-value cache.
      *
-     * @return {@code count} token ids
+     * @param hooksFrom hooks for rows that begin at a position: all of the prompt's at 0, then one row for each token written
+     * @param stop ids after which nothing is written
      */
-    public int[] generate(int[] prompt, int count, Map<HookPoint, Hook> hooks) {
+    public Continuation generate(
+            int[] prompt, int count, IntFunction<Map<HookPoint, Hook>> hooksFrom, Sampler sampler, Set<Integer> stop) {
         if (prompt.length == 0 || prompt.length + count > architecture.context()) {
             throw new BadInput("a prompt of " + prompt.length + " tokens and " + count
                     + " more: expected at least 1 and at most " + architecture.context() + " in all");
         }
         return inTurn(() -> {
             try (PointerScope _ = new PointerScope()) {
-                KeyValueCache cache = new KeyValueCache(architecture, prompt.length + count);
-                int[] generated = new int[count];
-                int[] next = prompt;
-                for (int i = 0; i < count; i++) {
-                    generated[i] = mostLikelyNext(next, i == 0 ? 0 : prompt.length + i - 1, cache, hooks);
-                    next = new int[] {generated[i]};
+                KeyValueCache cache = new KeyValueCache(architecture, 1, prompt.length + count);
+                int[] ids = new int[count];
+                float[] logProbabilities = new float[count];
+                int written = 0;
+                while (written < count && (written == 0 || !stop.contains(ids[written - 1]))) {
+                    int[] next = written == 0 ? prompt : new int[] {ids[written - 1]};
+                    int position = written == 0 ? 0 : prompt.length + written - 1;
+                    float[] p = nextToken(next, position, cache, hooksFrom.apply(position));
+                    ids[written] = sampler.next(p);
+                    logProbabilities[written] = p[ids[written]];
+                    written++;
                 }
-                return generated;
+                return new Continuation(Arrays.copyOf(ids, written), Arrays.copyOf(logProbabilities, written));
             }
         });
     }
 
-    private int mostLikelyNext(int[] tokens, int position, KeyValueCache cache, Map<HookPoint, Hook> hooks) {
+    /** log p of every next token. */
+    private float[] nextToken(int[] tokens, int position, KeyValueCache cache, Map<HookPoint, Hook> hooks) {
         try (PointerScope _ = new PointerScope();
                 Pass pass = pass(hooks)) {
             TokenBatch batch = TokenBatch.of(tokens);
             AttentionPlan plan = position == 0 ? plan(batch) : AttentionPlan.next(position, architecture);
-            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, recording);
+            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, recording());
             Tensor last = residual.narrow(1, tokens.length - 1L, 1); // [1, 1, d]
-            return Math.toIntExact(
-                    transformer.unembed(last).argmax(new LongOptional(), false).item_long());
+            return Tensors.floats(transformer.unembed(last).log_softmax(2));
         }
     }
 
     /** Runs a body in which the model's calls record what backward needs; outside of it they do not. */
     public <T> T withGradients(Supplier<T> body) {
+        if (lanes.inside()) {
+            return ScopedValue.where(RECORDING, true).call(() -> recorded(body));
+        }
         turn.lock();
-        boolean before = recording;
-        recording = true;
         lanes.productsOnAllThreads();
         try {
-            return body.get();
+            return ScopedValue.where(RECORDING, true).call(() -> recorded(body));
         } finally {
-            recording = before;
             lanes.productsOnOneThread();
+            turn.unlock();
+        }
+    }
+
+    /**
+     * Runs tasks 0 to count − 1, each alone on a thread that libtorch's operators do not leave, as many at a time as the model
+     * has threads. What a task asks of this model runs on its own thread. A task's result does not depend on the number of
+     * threads. The first failure is thrown when all have ended.
+     */
+    public void sideBySide(int count, IntConsumer task) {
+        turn.lock();
+        try {
+            lanes.run(count, task);
+        } finally {
             turn.unlock();
         }
     }
@@ -339,16 +396,31 @@ public final class LanguageModel implements AutoCloseable {
         return pass.hooked(HookPoint.embed(), transformer.embedding(ids));
     }
 
-    /** One call at a time, its operators recorded for backward or not. */
+    /** One call at a time, but for those in lanes, which are a part of one; its operators recorded for backward or not. */
     private <T> T inTurn(Supplier<T> body) {
+        if (lanes.inside()) {
+            return recorded(body);
+        }
         turn.lock();
+        try {
+            return recorded(body);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    private static boolean recording() {
+        return RECORDING.orElse(false);
+    }
+
+    /** Sets libtorch's switch for this thread as the scope says, and back. */
+    private static <T> T recorded(Supplier<T> body) {
         boolean before = GradMode.is_enabled();
-        GradMode.set_enabled(recording);
+        GradMode.set_enabled(recording());
         try {
             return body.get();
         } finally {
             GradMode.set_enabled(before);
-            turn.unlock();
         }
     }
 

@@ -74,6 +74,7 @@ final class Pass implements AutoCloseable {
      *
      * @param from where the given rows are; hooks after it are called
      * @param start {@code [s, l, d]}
+     * @param seen what attention reads beside the batch's own keys and values, for the batch in one part; or null
      * @param last the run stops after this hook point; null: it goes on to the end of the last block
      * @param recording keep the batch in one part on the calling thread, whose operators record; all threads work on each of them
      * @return the rows at the end, {@code [s, l, d]} unless {@code last} is of another width
@@ -83,13 +84,13 @@ final class Pass implements AutoCloseable {
             Tensor start,
             AttentionPlan plan,
             @Nullable HookPoint last,
-            @Nullable KeyValueCache cache,
+            @Nullable KeyValues seen,
             boolean recording) {
-        cut(start, plan, recording || cache != null);
+        cut(start, plan, recording || seen != null);
         int at = Transformer.stepAfter(from);
         for (HookPoint point : hooks.tailMap(from, false).keySet()) {
             int next = Transformer.stepAfter(point);
-            advance(at, next, cache, recording);
+            advance(at, next, seen, recording);
             at = next;
             Tensor rows = joined();
             Tensor replaced = hooked(point, rows);
@@ -98,7 +99,7 @@ final class Pass implements AutoCloseable {
             }
         }
         if (last == null) {
-            advance(at, transformer.steps(), cache, recording);
+            advance(at, transformer.steps(), seen, recording);
         }
         return joined();
     }
@@ -113,23 +114,23 @@ final class Pass implements AutoCloseable {
         }
     }
 
-    private void advance(int from, int to, @Nullable KeyValueCache cache, boolean recording) {
+    private void advance(int from, int to, @Nullable KeyValues seen, boolean recording) {
         if (recording) {
-            advance(parts.getFirst(), from, to, cache);
+            advance(parts.getFirst(), from, to, seen);
         } else {
-            lanes.run(parts.size(), i -> advance(parts.get(i), from, to, cache));
+            lanes.run(parts.size(), i -> advance(parts.get(i), from, to, seen));
         }
     }
 
     /** Takes a part through steps, freeing what a block has made at the end of each. */
-    private void advance(Part part, int from, int to, @Nullable KeyValueCache cache) {
+    private void advance(Part part, int from, int to, @Nullable KeyValues seen) {
         int at = from;
         while (at < to) {
             int stop = Math.min(to, (at / Transformer.STEPS_IN_BLOCK + 1) * Transformer.STEPS_IN_BLOCK);
             try (PointerScope _ = new PointerScope()) {
                 Rows rows = part.rows;
                 for (; at < stop; at++) {
-                    rows = transformer.step(at, rows, part.plan, cache);
+                    rows = transformer.step(at, rows, part.plan, seen);
                 }
                 part.put(rows);
             }

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
@@ -227,7 +228,8 @@ class LanguageModelTest {
         Hook steering = (_, rows) -> rows.add(new Scalar(0.3));
         for (Map<HookPoint, Hook> hooks : List.of(Map.<HookPoint, Hook>of(), Map.of(MID, steering))) {
             int[] text = ids(6, 10);
-            int[] cached = model.generate(text, 15, hooks);
+            int[] cached = model.generate(text, 15, _ -> hooks, Sampler.mostLikely(), Set.of())
+                    .ids();
             for (int i = 0; i < cached.length; i++) {
                 float[] logits = logits(TokenBatch.of(text), hooks);
                 int best = 0;
