@@ -1,5 +1,6 @@
 package org.loupe.sae;
 
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -25,6 +26,12 @@ public record Latents(int[] starts, int[] index, float[] value, int latents) {
 
     public int rows() {
         return starts.length - 1;
+    }
+
+    /** The activation of a latent on a row; 0 where it is silent. */
+    public float activation(int row, int latent) {
+        int at = Arrays.binarySearch(index, starts[row], starts[row + 1], latent);
+        return at < 0 ? 0 : value[at];
     }
 
     /** Number of entries of all rows. */

@@ -1,7 +1,5 @@
 package org.loupe.causal;
 
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,8 +12,6 @@ import org.loupe.eval.Reconstruction;
 import org.loupe.eval.RowEvaluation;
 import org.loupe.eval.RowMetrics;
 import org.loupe.eval.Scores;
-import org.loupe.io.BadInput;
-import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.Decoder;
@@ -23,7 +19,6 @@ import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
-import org.loupe.sae.SaeInfo;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -53,7 +48,7 @@ public final class CausalEvaluation {
             Map<String, Double> normLimits,
             Workers workers,
             Progress progress) {
-        SplicePoints points = points(loaded, model, normLimits);
+        SplicePoints points = SplicePoints.of(loaded, model, normLimits);
         Sae sae = loaded.sae();
         Encoder encoder = new Encoder(sae, workers);
         RowMetrics heldOut = new RowMetrics(sae.dOut());
@@ -72,48 +67,6 @@ public final class CausalEvaluation {
         replacements.putAll(evaluated.baselines().reconstructions(workers));
         SpliceResult result = new SpliceEval(model, points).run(batches, replacements, progress);
         return extend(evaluated.report(), result, heldOut, usage);
-    }
-
-    private static SplicePoints points(SaeFolder.Loaded loaded, LanguageModel model, Map<String, Double> normLimits) {
-        SaeInfo info = loaded.info();
-        String made = info.provenance().modelSha256();
-        if (!made.isEmpty() && !made.equals(model.info().sha256())) {
-            throw new BadInput(
-                    "the SAE was made for model '" + info.provenance().model() + "' (sha256 " + made
-                            + "), but the model given is '" + model.info().name() + "' (sha256 "
-                            + model.info().sha256() + ")");
-        }
-        if (info.hookIn().isEmpty()) {
-            throw new BadInput("the SAE does not say which hook point its rows are of: it cannot be spliced in");
-        }
-        List<HookPoint> in = HookPoint.parseAll(info.hookIn());
-        requireWidth(in, model, loaded.sae().dIn(), "reads");
-        List<HookPoint> hooks = new ArrayList<>(in);
-        if (!info.hookOut().equals(info.hookIn())) {
-            List<HookPoint> out = HookPoint.parseAll(info.hookOut());
-            requireWidth(out, model, loaded.sae().dOut(), "writes");
-            HookPoint last = Collections.max(in);
-            HookPoint first = Collections.min(out);
-            if (last.compareTo(first) >= 0) {
-                throw new BadInput("the SAE reads " + last + " and writes " + first
-                        + ", which a forward pass reaches before: it cannot be spliced in");
-            }
-            hooks.addAll(out);
-        } else {
-            requireWidth(in, model, loaded.sae().dOut(), "writes");
-        }
-        List<Double> limits = hooks.stream()
-                .map(hook -> normLimits.getOrDefault(hook.toString(), 0.0))
-                .toList();
-        return new SplicePoints(hooks, hooks.size() > in.size() ? in.size() : 0, limits);
-    }
-
-    private static void requireWidth(List<HookPoint> hooks, LanguageModel model, int width, String does) {
-        int wide = hooks.stream().mapToInt(model::width).sum();
-        if (wide != width) {
-            throw new BadInput("the SAE " + does + " rows of " + width + ", but " + HookPoint.join(hooks) + " of "
-                    + model.info().name() + " is " + wide + " wide");
-        }
     }
 
     private static EvalReport extend(EvalReport report, SpliceResult result, RowMetrics heldOut, LatentMetrics usage) {

@@ -22,11 +22,17 @@ final class Positions {
     static int[] replaced(TokenBatch batch, List<Matrix> parts, List<Double> normLimits) {
         int[] positions = batch.positions();
         return IntStream.range(0, batch.size())
-                .filter(i -> document(batch, i) > 0 && positions[i] > 0 && isWithin(parts, i, normLimits))
+                .filter(i -> isDocument(batch, i) && positions[i] > 0 && isWithin(parts, i, normLimits))
                 .toArray();
     }
 
-    private static boolean isWithin(List<Matrix> parts, int row, List<Double> normLimits) {
+    /** Whether a place holds a token of a document: neither prefix nor padding. */
+    static boolean isDocument(TokenBatch batch, int index) {
+        return document(batch, index) > 0;
+    }
+
+    /** Whether a row's norm is within the limit at every hook point; a limit of 0 is none. */
+    static boolean isWithin(List<Matrix> parts, int row, List<Double> normLimits) {
         return IntStream.range(0, parts.size())
                 .allMatch(p -> normLimits.get(p) == 0 || norm(parts.get(p), row) <= normLimits.get(p));
     }
@@ -47,6 +53,15 @@ final class Positions {
             return index % batch.length() == 0 ? 0 : 1;
         }
         return segments[index];
+    }
+
+    /** Some rows, in the order given. */
+    static Matrix gather(Matrix x, int[] rows) {
+        Matrix out = Matrix.zeros(rows.length, x.cols());
+        for (int i = 0; i < rows.length; i++) {
+            System.arraycopy(x.data(), x.offset(rows[i]), out.data(), out.offset(i), x.cols());
+        }
+        return out;
     }
 
     private static double norm(Matrix x, int row) {

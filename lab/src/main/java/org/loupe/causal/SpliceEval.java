@@ -80,7 +80,7 @@ public final class SpliceEval {
             Map<String, SpliceSums> sums) {
         int[] targets = Arrays.stream(at).map(i -> batch.ids()[i + 1]).toArray();
         int[] sequence = Arrays.stream(at).map(i -> i / batch.length()).toArray();
-        Matrix kept = gather(Matrix.beside(x), rows);
+        Matrix kept = Positions.gather(Matrix.beside(x), rows);
         List<Matrix> replaced = x.subList(points.firstReplaced(), x.size());
         int width = replaced.stream().mapToInt(Matrix::cols).sum();
         try (PointerScope _ = new PointerScope()) {
@@ -128,14 +128,6 @@ public final class SpliceEval {
 
     private static Tensor tensor(Matrix rows, TokenBatch batch) {
         return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
-    }
-
-    private static Matrix gather(Matrix x, int[] rows) {
-        Matrix out = Matrix.zeros(rows.length, x.cols());
-        for (int i = 0; i < rows.length; i++) {
-            System.arraycopy(x.data(), x.offset(rows[i]), out.data(), out.offset(i), x.cols());
-        }
-        return out;
     }
 
     /** The parts with some rows replaced by columns of the replacement, part by part; the parts themselves are not modified. */

@@ -19,7 +19,6 @@ import org.loupe.io.FolderLock;
 import org.loupe.io.Provenance;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
-import org.loupe.lm.Tokenizer;
 import org.loupe.text.Corpus;
 
 /**
@@ -35,8 +34,6 @@ public final class Harvest {
 
     /** Reason of dropping: a norm above 3 × the median, at any of the hook points. */
     public static final String NORM = "norm above 3 x the median";
-
-    private static final String SEPARATOR = "<|endoftext|>";
 
     private final Subject subject;
     private final HarvestConfig config;
@@ -76,20 +73,11 @@ public final class Harvest {
                 model.info().sha256(),
                 model.precision().name(),
                 hooks.stream().map(model::width).toList(),
-                prefix(model.tokenizer()),
+                model.tokenizer().prefix(),
                 model.tokenizer()::encode,
                 model.tokenizer()::decode,
                 batch -> model.activations(batch, hooks));
         return run(subject, corpus, config, folder, listener);
-    }
-
-    /**
-     * What goes before every document: the token that separated documents in pre-training, where the vocabulary has it, since
-     * the texts that the model knows begin behind it; else the beginning-of-text token; else nothing.
-     */
-    static int[] prefix(Tokenizer tokenizer) {
-        int[] separator = tokenizer.encode(SEPARATOR);
-        return separator.length == 1 ? separator : tokenizer.bos().stream().toArray();
     }
 
     static Result run(

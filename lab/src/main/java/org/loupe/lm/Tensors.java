@@ -31,7 +31,7 @@ public final class Tensors {
     }
 
     /** A copy of all elements of an integer tensor in row-major order. */
-    static int[] ints(Tensor tensor) {
+    public static int[] ints(Tensor tensor) {
         int[] out = new int[Math.toIntExact(tensor.numel())];
         try (PointerScope _ = new PointerScope()) {
             Tensor plain = tensor.to(torch.ScalarType.Int).contiguous();
@@ -71,7 +71,7 @@ public final class Tensors {
     }
 
     /** The sizes of a tensor. */
-    static long[] shape(Tensor tensor) {
+    public static long[] shape(Tensor tensor) {
         long[] shape = new long[Math.toIntExact(tensor.dim())];
         for (int d = 0; d < shape.length; d++) {
             shape[d] = tensor.size(d);

@@ -10,8 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import tools.jackson.core.JacksonException;
@@ -24,6 +26,8 @@ public final class Tokenizer implements AutoCloseable {
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
+
+    private static final String SEPARATOR = "<|endoftext|>";
 
     private static final Map<String, String> OPTIONS =
             Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false");
@@ -168,6 +172,26 @@ public final class Tokenizer implements AutoCloseable {
     /** The token that ends a text, where the model has one. */
     public OptionalInt eos() {
         return eos;
+    }
+
+    /** The tokens after which a text is over: {@link #eos} and the separator of documents in pre-training. */
+    public Set<Integer> endsOfText() {
+        Set<Integer> ends = new HashSet<>();
+        eos.ifPresent(ends::add);
+        int[] separator = encode(SEPARATOR);
+        if (separator.length == 1) {
+            ends.add(separator[0]);
+        }
+        return ends;
+    }
+
+    /**
+     * What goes before a document: the token that separated documents in pre-training, where the vocabulary has it, since the
+     * texts that the model knows begin behind it; else the beginning-of-text token; else nothing.
+     */
+    public int[] prefix() {
+        int[] separator = encode(SEPARATOR);
+        return separator.length == 1 ? separator : bos.stream().toArray();
     }
 
     @Override
