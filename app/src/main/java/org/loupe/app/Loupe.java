@@ -27,6 +27,8 @@ import picocli.CommandLine.Spec;
             ExploreCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,
+            AblateCommand.class,
+            SteerCommand.class,
             InfoCommand.class,
             BenchCommand.class
         },
