@@ -86,7 +86,8 @@ public final class Comparison {
         return places;
     }
 
-    private static List<List<Moved>> furthest(Tensor by, int count, boolean up) {
+    /** Row by row the tokens that have moved most in one direction. */
+    static List<List<Moved>> furthest(Tensor by, int count, boolean up) {
         T_TensorTensor_T top = torch.topk(by, count, 1, up, true);
         float[] values = Tensors.floats(top.get0());
         int[] ids = Tensors.ints(top.get1());

@@ -44,7 +44,6 @@ class InterventionTest {
     private static final HookPoint MID = HookPoint.residPost(0);
     private static final HookPoint READ = new HookPoint(1, Site.LN2_NORMALIZED);
     private static final HookPoint WRITE = new HookPoint(1, Site.MLP_OUT);
-    private static final int LATENTS = 96;
 
     @TempDir
     private static Path folder;
@@ -64,39 +63,9 @@ class InterventionTest {
         model.close();
     }
 
-    /** Random rows, those of the decoder with norm 1.5. */
-    private static Sae random(long seed, boolean autoencoder) {
-        SplittableRandom random = new SplittableRandom(seed);
-        Matrix encoder = Matrix.zeros(LATENTS, 32);
-        Matrix decoder = Matrix.zeros(LATENTS, 32);
-        float[] bias = new float[32];
-        for (int i = 0; i < encoder.data().length; i++) {
-            encoder.data()[i] = (float) random.nextDouble(-1, 1);
-            decoder.data()[i] = (float) random.nextDouble(-1, 1);
-        }
-        for (int c = 0; c < 32; c++) {
-            bias[c] = (float) random.nextDouble(-0.1, 0.1);
-        }
-        for (int row = 0; row < LATENTS; row++) {
-            double square = 0;
-            for (int c = 0; c < 32; c++) {
-                square += decoder.at(row, c) * decoder.at(row, c);
-            }
-            for (int c = 0; c < 32; c++) {
-                decoder.data()[decoder.offset(row) + c] *= (float) (1.5 / Math.sqrt(square));
-            }
-        }
-        return new Sae(encoder, new float[LATENTS], decoder, bias, new Activation.TopK(8), autoencoder);
-    }
-
-    private static SaeFolder.Loaded loaded(Sae sae, HookPoint in, HookPoint out) {
-        Provenance provenance = Provenance.here("toy", model.info().sha256(), "a", in.toString(), 5);
-        return new SaeFolder.Loaded(sae, new SaeInfo(provenance, in.toString(), out.toString(), Map.of(), Map.of()));
-    }
-
     private static Intervention at(HookPoint in, HookPoint out, boolean errorKept, Edit... edits) {
         return new Intervention(
-                loaded(random(in.block() + 3, in.equals(out)), in, out),
+                RandomSae.loaded(model, RandomSae.of(in.block() + 3, in.equals(out)), in, out),
                 model,
                 List.of(edits),
                 errorKept,
@@ -119,7 +88,7 @@ class InterventionTest {
     void everyEditMovesTheRowAsItsFormulaSays() {
         TokenBatch batch = TokenBatch.of(ids(9));
         Matrix h = model.activations(batch, MID);
-        Sae sae = random(3, true);
+        Sae sae = RandomSae.of(3, true);
         Latents f = new Encoder(sae, workers).encode(h);
         int row = 4;
         int latent = f.index()[f.starts()[row] + 3];
@@ -165,7 +134,7 @@ class InterventionTest {
     void withoutTheErrorTermTheReconstructionGoesOn() {
         TokenBatch batch = TokenBatch.of(ids(9));
         Matrix h = model.activations(batch, MID);
-        Sae sae = random(3, true);
+        Sae sae = RandomSae.of(3, true);
         Latents f = new Encoder(sae, workers).encode(h);
         Matrix expected = Matrix.zeros(9, 32);
         Decoder.decode(sae, f, expected, workers);
@@ -188,7 +157,7 @@ class InterventionTest {
             h.data()[h.offset(3) + c] = 100;
         }
         Intervention limited = new Intervention(
-                loaded(random(3, true), MID, MID),
+                RandomSae.loaded(model, RandomSae.of(3, true), MID, MID),
                 model,
                 List.of(new Edit.Add(0, 1)),
                 true,
@@ -251,7 +220,7 @@ class InterventionTest {
         List<Comparison.Place> places = Comparison.of(interventions, ids, 2);
         double[][] p = probabilities(batch, Map.of());
         double[][] q = probabilities(batch, interventions.on(batch));
-        Latents f = new Encoder(random(3, true), workers).encode(model.activations(batch, MID));
+        Latents f = new Encoder(RandomSae.of(3, true), workers).encode(model.activations(batch, MID));
         for (int i = 0; i < 7; i++) {
             Comparison.Place place = places.get(i);
             assertEquals(ids[i], place.id());
