@@ -13,6 +13,7 @@ async function ask(path, options) {
 }
 
 export const getRun = () => ask('/api/run');
+export const getEffects = () => ask('/api/effects');
 export const getModel = () => ask('/api/model');
 export const getPage = (query, from, count) => ask(`/api/latents?${parameters(query, {from, count})}`);
 export const getLatent = (latent, query) => ask(`/api/latents/${latent}?${parameters(query)}`);

@@ -1,5 +1,6 @@
 import {html, nothing, render} from '/lib/lit-html/lit-html.js';
 import {getRun, readQuery, writeQuery} from './api.js';
+import {EffectsPage} from './effects.js';
 import {LatentList} from './list.js';
 import {LatentPage} from './latent.js';
 import {TextPage} from './text.js';
@@ -18,6 +19,7 @@ const KEYS = [
   ['/', 'filter the list'],
   ['Esc', 'back to the list, or leave a field'],
   ['l', 'all latents'],
+  ['e', 'what the latents do'],
   ['t', 'try a text'],
   ['d', 'dark or light'],
   ['?', 'this help'],
@@ -44,6 +46,7 @@ function showPage() {
   document.title = `${run.name} · Loupe`;
   if (location.pathname === '/') page = new LatentList(root, run, query);
   else if (location.pathname === '/text') page = new TextPage(root, run);
+  else if (location.pathname === '/effects') page = new EffectsPage(root, run);
   else if (latent) page = new LatentPage(root, run, Number(latent[1]), query);
   else render(notice('Nothing here', 'This address is no page of the explorer.'), root);
   scrollTo(0, 0);
@@ -59,7 +62,7 @@ function drawTop() {
         <a class="brand" href="/" data-inside><img src="/static/loupe.svg" alt="" width="22" height="22">Loupe</a>
         <p class="what"><b>${run.name}</b><span>${[run.model, run.hook].filter(Boolean).join(' · ')}</span></p>
         <nav aria-label="Pages">
-          ${link('/', 'Latents')} ${link('/text', 'Try a text')}
+          ${link('/', 'Latents')} ${run.effects ? link('/effects', 'Effects') : nothing} ${link('/text', 'Try a text')}
           ${run.report ? html`<a href="/report">Report</a>` : nothing}
         </nav>
         <button class="icon" id="theme" aria-label="Dark or light" title="Dark or light (d)" @click=${flipTheme}>◐</button>
@@ -107,6 +110,7 @@ function keyed(event) {
   else if (event.key === 'd') flipTheme();
   else if (event.key === 't') go('/text');
   else if (event.key === 'l') go('/');
+  else if (event.key === 'e' && run.effects) go('/effects');
   else if (!page?.key?.(event)) return;
   event.preventDefault();
 }

@@ -2,7 +2,7 @@ import {html, nothing, render} from '/lib/lit-html/lit-html.js';
 import {getLatent, writeQuery} from './api.js';
 import {histogram} from './chart.js';
 import {highlighted} from './tokens.js';
-import {activation, category, count, flag, go, lift, name, notice, percent, piece, probability, split} from './ui.js';
+import {activation, category, count, flag, go, lift, name, nats, notice, percent, piece, probability, split} from './ui.js';
 
 /** The page of one latent. */
 export class LatentPage {
@@ -63,7 +63,7 @@ export class LatentPage {
             ${this.intervals()}
           </div>
           <aside>
-            ${latent.count ? this.histogramCard() : nothing} ${this.lensCard()} ${this.neighbourCard()}
+            ${this.effectCard()} ${latent.count ? this.histogramCard() : nothing} ${this.lensCard()} ${this.neighbourCard()}
           </aside>
         </div>
       </article>`,
@@ -150,6 +150,52 @@ export class LatentPage {
       <p>${e.cutBefore ? html`<span class="cut">…</span>` : nothing}${highlighted(e.tokens, e.activations, this.data.latent.max, e.at)}${e.cutAfter ? html`<span class="cut">…</span>` : nothing}</p>
       ${category(e.category)}
     </li>`;
+  }
+
+  effectCard() {
+    const {effect} = this.data.latent;
+    if (!effect) return nothing;
+    if (!effect.ablated)
+      return html`<section class="card effect"><h2>What it does <small>to the model’s output</small></h2>
+        <p class="note">It fired nowhere in the text that effects were measured on.</p></section>`;
+    const within = width => (width === null ? nothing : html`<small>± ${nats(width)}</small>`);
+    const line = (term, value, title) => html`<div title=${title}><dt>${term}</dt><dd>${value}</dd></div>`;
+    return html`<section class="card effect">
+      <h2>What it does <small>to the model’s output, measured</small></h2>
+      <dl>
+        ${line('Effect of a firing', html`${nats(effect.kl)} ${within(effect.klWithin)}`,
+          'KL of the rest of the document with the firing removed, nats; mean and 95 % interval')}
+        ${line('ΔCE without it', html`${effect.deltaCe > 0 ? '+' : ''}${nats(effect.deltaCe)} ${within(effect.deltaCeWithin)}`,
+          'increase of the cross-entropy of the rest of the document, nats: above 0 where the firing helps')}
+        ${line('In all', nats(effect.total), 'effect of a firing times its firings in the store, nats')}
+        ${line('Per energy', html`${nats(effect.perEnergy)} ${within(effect.perEnergyError === null ? null : 1.96 * effect.perEnergyError)}`,
+          'attribution’s size for a unit of squared activation')}
+        ${line('Sign', percent(effect.signConsistency), `of ${count(effect.firings)} firings attributed push one way`)}
+        ${line('Δ confidence', nats(effect.deltaConfidence), 'change of token confidence when its largest activation is added')}
+      </dl>
+      ${this.bands()}
+      ${this.moved()}
+      <p class="note">From ${count(effect.ablated)} firings removed one by one, ${count(effect.firings)} attributed.</p>
+    </section>`;
+  }
+
+  /** Mean attribution's size in each quarter of its firings. */
+  bands() {
+    const sizes = this.data.bandSize.map(size => size ?? 0);
+    const top = Math.max(...sizes);
+    if (!top) return nothing;
+    return html`<h3>Effect by strength of activation</h3>
+      <ol class="bands">${sizes.map((size, i) => html`<li title=${`${nats(size)} nats a firing`}>
+        <span class="bar" .style=${`--w:${(size / top).toFixed(3)}`}></span>${['weakest quarter', 'second', 'third', 'strongest'][i]}</li>`)}</ol>`;
+  }
+
+  moved() {
+    const {raised, lowered} = this.data;
+    const all = [...raised, ...lowered].map(t => Math.abs(t.score));
+    const side = (title, kind, tokens) => html`<div><h3>${title}</h3><ol class=${kind}>${tokens.filter(t => Math.abs(t.score) >= 0.0005).slice(0, 8).map(
+      t => html`<li .style=${`--w:${(Math.abs(t.score) / Math.max(...all)).toFixed(3)}`}>${piece(t.token)}<small>${percent(Math.abs(t.score))}</small></li>`,
+    )}</ol></div>`;
+    return html`<div class="sides lens">${side('Really raises', 'promoted', raised)}${side('Really lowers', 'suppressed', lowered)}</div>`;
   }
 
   histogramCard() {

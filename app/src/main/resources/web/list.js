@@ -1,6 +1,6 @@
 import {html, nothing, render} from '/lib/lit-html/lit-html.js';
 import {getPage, writeQuery} from './api.js';
-import {activation, count, flag, go, lift, name, percent, piece} from './ui.js';
+import {activation, count, flag, go, lift, name, nats, percent, piece} from './ui.js';
 
 const ROW = 46; // pixels, as --row in list.css
 const HEAD = 38; // pixels, as --head there
@@ -13,8 +13,24 @@ const COLUMNS = [
   {key: 'density', text: 'Density', first: 'desc', title: 'share of the rows on which it fires'},
   {key: 'mean', text: 'Mean', first: 'desc', title: 'mean activation where it fires'},
   {key: 'max', text: 'Max', first: 'desc', title: 'largest activation'},
+  {key: 'kl', text: 'Effect', first: 'desc', title: 'what one firing does to the model’s output: mean KL of the rest of the document without it, nats', effect: true},
+  {key: 'total', text: 'Total', first: 'desc', title: 'effect of a firing times its firings in the store, nats', effect: true},
   {key: null, text: 'Top tokens'},
   {key: null, text: 'Notes'},
+];
+
+/** Questions that an order and a filter answer. */
+const VIEWS = [
+  ['Clearest label', {sort: 'evidence', order: 'desc', filter: ''}],
+  ['Greatest effect in all', {sort: 'total', order: 'desc', filter: ''}],
+  ['Greatest effect of a firing', {sort: 'kl', order: 'desc', filter: ''}],
+  ['Most effect for its size', {sort: 'per_energy', order: 'desc', filter: ''}],
+  ['Helps most (ΔCE)', {sort: 'delta_ce', order: 'desc', filter: ''}],
+  ['Harms (ΔCE below 0)', {sort: 'delta_ce', order: 'asc', filter: ''}],
+  ['Rare, decisive', {sort: 'kl', order: 'desc', filter: 'rare decisive'}],
+  ['Fires a lot, does nothing', {sort: 'kl', order: 'asc', filter: 'busy idle'}],
+  ['Causally dead', {sort: 'density', order: 'desc', filter: 'causally dead'}],
+  ['Good for steering', {sort: 'delta_confidence', order: 'desc', filter: ''}],
 ];
 
 /** The page of all latents. Rows outside the window do not exist; pages of the order are fetched as they come into view. */
@@ -24,6 +40,7 @@ export class LatentList {
     this.run = run;
     this.query = query;
     this.selected = -1;
+    this.columns = COLUMNS.filter(c => run.effects || !c.effect);
     this.forget();
     this.draw();
     this.body = root.querySelector('.rows');
@@ -136,7 +153,7 @@ export class LatentList {
   draw() {
     const shown = this.total === null ? 'loading' : `${count(this.total)} of ${count(this.run.latents)}`;
     render(
-      html`<section class="list">
+      html`<section class=${this.run.effects ? 'list effects' : 'list'}>
         <div class="toolbar">
           <input id="filter" type="search" placeholder="Filter by label, token, flag or #number" aria-label="Filter latents"
             autocomplete="off" spellcheck="false" .value=${this.query.filter}
@@ -144,11 +161,12 @@ export class LatentList {
               clearTimeout(this.typing);
               this.typing = setTimeout(() => this.ask({filter: e.target.value}), 120);
             }}><kbd>/</kbd>
+          ${this.run.effects ? this.views() : nothing}
           <output class="shown">${shown}</output>
         </div>
         <div class="table" role="table" aria-label="Latents" aria-rowcount=${this.total ?? -1}>
           <div class="rows" role="rowgroup" tabindex="0" aria-label="Latents, arrow keys to move, Enter to open">
-            <div class="head" role="row">${COLUMNS.map(c => this.heading(c))}</div>
+            <div class="head" role="row">${this.columns.map(c => this.heading(c))}</div>
             <div class="spacer" .style=${`height:${(this.total ?? 0) * ROW}px`}>${this.visibleRows()}</div>
             ${this.message()}
           </div>
@@ -156,6 +174,14 @@ export class LatentList {
       </section>`,
       this.root,
     );
+  }
+
+  views() {
+    const at = VIEWS.findIndex(([, view]) => Object.keys(view).every(k => view[k] === this.query[k]));
+    return html`<select id="view" aria-label="Show" @change=${e => this.ask(VIEWS[e.target.value][1])}>
+      ${at < 0 ? html`<option selected disabled>Choose a view</option>` : nothing}
+      ${VIEWS.map(([text], i) => html`<option value=${i} ?selected=${i === at}>${text}</option>`)}
+    </select>`;
   }
 
   heading(column) {
@@ -200,6 +226,9 @@ export class LatentList {
       <span role="cell" class="figure density"><span class="bar" .style=${`--w:${row.count ? share : 0}`}></span>${percent(row.density)}</span>
       <span role="cell" class="figure">${activation(row.mean)}</span>
       <span role="cell" class="figure">${activation(row.max)}</span>
+      ${this.run.effects
+        ? html`<span role="cell" class="figure">${nats(row.effect?.kl)}</span><span role="cell" class="figure">${nats(row.effect?.total)}</span>`
+        : nothing}
       <span role="cell" class="pieces">${row.tokens.map(piece)}</span>
       <span role="cell" class="flags">${row.flags.map(flag)}</span>
     </a>`;

@@ -15,6 +15,14 @@ export function percent(share) {
 /** An activation: three significant digits. */
 export const activation = a => (a === 0 ? '0' : Math.abs(a) >= 1000 ? count(Math.round(a)) : a.toPrecision(3));
 
+/** Nats with two significant digits; – where nothing was measured. */
+export function nats(value) {
+  if (value === null || value === undefined) return '–';
+  const size = Math.abs(value);
+  const shown = size >= 1000 ? count(Math.round(size)) : size >= 10 ? size.toFixed(0) : size < 5e-5 ? '0' : String(Number(size.toPrecision(2)));
+  return (value < 0 && shown !== '0' ? '−' : '') + shown;
+}
+
 /** log₁₀ p as a probability: −14.4 → 4·10⁻¹⁵. */
 export function probability(log10) {
   if (log10 > -3) return `p = ${Number((10 ** log10).toPrecision(2))}`;
@@ -48,6 +56,9 @@ const FLAGS = {
   dead: 'Fires on no row of the store.',
   'single token': 'At least 80 % of its strongest tokens are one string: it may mark the word rather than a concept.',
   position: 'At least 80 % of its strongest tokens stand at one or two positions of their document.',
+  'causally dead': 'It fires, and removing it changes the model’s output by less than 1 % of the median latent, within error.',
+  'busy idle': 'Among the quarter that fires most, of the least effect.',
+  'rare decisive': 'Among the quarter that fires least, of the greatest effect.',
 };
 
 export const flag = name => html`<span class="chip flag" data-flag=${name} title=${FLAGS[name] ?? ''}>${name}</span>`;

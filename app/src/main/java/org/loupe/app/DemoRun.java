@@ -64,7 +64,8 @@ final class DemoRun {
                 train(rows, times);
                 EvalReport report = evaluate(
                         rows, new EvalStage.Causal(model, rows.info(), corpus, plan.evalTokens()), workers, times);
-                IndexInfo info = IndexStage.run(terminal, sae, rows, model, IndexConfig.DEFAULT, index, false, workers);
+                IndexInfo info = IndexStage.run(
+                        terminal, sae, rows, model, IndexConfig.DEFAULT, EffectOption.DEFAULT, index, false, workers);
                 double seconds = info.seconds().values().stream()
                         .mapToDouble(Double::doubleValue)
                         .sum();

@@ -1,6 +1,7 @@
 package org.loupe.app;
 
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.index.IndexConfig;
@@ -16,7 +17,9 @@ import picocli.CommandLine.Parameters;
 /** {@code loupe index}. */
 @Command(
         name = "index",
-        description = "Build the feature index: examples, densities, labels, logit lens of every latent.",
+        description =
+                "Build the feature index: examples, densities, labels, logit lens of every latent, and with a model what it does"
+                        + " to the output, measured.",
         footer = {"Example:", "  loupe index runs/demo/sae --store runs/demo/store --model smollm2"})
 final class IndexCommand extends LoupeCommand {
     @Parameters(paramLabel = "SAE", description = "Folder of the SAE.")
@@ -28,8 +31,12 @@ final class IndexCommand extends LoupeCommand {
     @Option(
             names = "--model",
             paramLabel = "MODEL",
-            description = "The language model, for the tokens' text and the logit lens (default: none).")
+            description =
+                    "The language model, for the tokens' text, the logit lens and the latents' effects (default: none).")
     private @Nullable String model;
+
+    @Mixin
+    private EffectOption effects = new EffectOption();
 
     @Option(names = "--out", paramLabel = "DIR", description = "Folder of the index (default: SAE/index).")
     private @Nullable Path out;
@@ -60,10 +67,18 @@ final class IndexCommand extends LoupeCommand {
                 Workers workers = new Workers(threads.count());
                 LanguageModel language =
                         model == null ? null : ModelOption.load(terminal, model, Precision.F32, threads.count())) {
-            IndexInfo info = IndexStage.run(terminal, sae, rows, language, config, folder, fresh, workers);
+            IndexInfo info =
+                    IndexStage.run(terminal, sae, rows, language, config, effects.config(seed), folder, fresh, workers);
             if (json) {
                 terminal.json(Terminal.object(
-                        "index", folder.toString(), "latents", info.latents(), "counts", info.counts()));
+                        "index",
+                        folder.toString(),
+                        "latents",
+                        info.latents(),
+                        "counts",
+                        info.counts(),
+                        "effects",
+                        Optional.ofNullable(info.effects())));
             }
         }
     }

@@ -3,15 +3,18 @@ package org.loupe.app;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.StoreInfo;
+import org.loupe.causal.EffectConfig;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexConfig;
 import org.loupe.index.IndexEvent;
 import org.loupe.index.IndexInfo;
 import org.loupe.index.Vocabulary;
 import org.loupe.io.Json;
+import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Workers;
@@ -24,6 +27,7 @@ final class IndexStage {
      * Builds an index, or says that it is complete. One that is older than its SAE or its store is built anew.
      *
      * @param model for the tokens' text and the logit lens; null for none
+     * @param effects how latents' effects are measured; null: not at all
      * @param fresh build even where the index is complete
      */
     static IndexInfo run(
@@ -32,15 +36,17 @@ final class IndexStage {
             ActivationStore store,
             @Nullable LanguageModel model,
             IndexConfig config,
+            @Nullable EffectConfig effects,
             Path out,
             boolean fresh,
             Workers workers) {
         SaeFolder.Loaded loaded = SaeFolder.load(sae);
+        EffectConfig measured = measured(terminal, loaded, model, effects);
         Path description = out.resolve(IndexInfo.FILE);
         if (Files.isRegularFile(description)) {
             IndexInfo there = Json.read(description, IndexInfo.class);
             if (!fresh
-                    && same(there, loaded, store, config)
+                    && same(there, loaded, store, config, measured)
                     && Freshness.newer(
                             description,
                             sae.resolve(SaeFolder.INFO),
@@ -59,6 +65,7 @@ final class IndexStage {
                     store,
                     model == null ? Vocabulary.unknown() : Vocabulary.of(model),
                     config,
+                    measured,
                     out,
                     workers,
                     event -> progress.at(
@@ -68,17 +75,38 @@ final class IndexStage {
         return info;
     }
 
-    private static boolean same(IndexInfo there, SaeFolder.Loaded sae, ActivationStore store, IndexConfig config) {
+    /** What can be measured of what is asked for. */
+    private static @Nullable EffectConfig measured(
+            Terminal terminal, SaeFolder.Loaded sae, @Nullable LanguageModel model, @Nullable EffectConfig effects) {
+        if (model == null || effects == null || sae.info().hookIn().isEmpty()) {
+            return null;
+        }
+        if (HookPoint.parseAll(sae.info().hookIn()).size() > 1) {
+            terminal.say("index: without effects, which are not measured of a crosscoder");
+            return null;
+        }
+        return effects;
+    }
+
+    private static boolean same(
+            IndexInfo there,
+            SaeFolder.Loaded sae,
+            ActivationStore store,
+            IndexConfig config,
+            @Nullable EffectConfig effects) {
         return there.sae().equals(sae.info().provenance())
                 && there.store().equals(store.info().provenance())
                 && there.latents() == sae.sae().latents()
                 && there.rows() == store.rows()
-                && there.config().equals(config);
+                && there.config().equals(config)
+                && Objects.equals(
+                        there.effects() == null ? null : there.effects().config(), effects);
     }
 
     private static String unit(IndexEvent.Stage stage) {
         return switch (stage) {
             case ENCODE, SORT -> "rows";
+            case EFFECTS -> "tokens";
             case PROFILE, LENS, WRITE -> "latents";
         };
     }

@@ -95,6 +95,15 @@ public final class TokenPlan {
         return new TokenPlan(prefix.clone(), context, rows, source);
     }
 
+    /** Packs documents that are tokens already, none longer than a row has room for. */
+    public static TokenPlan of(List<int[]> documents, int[] prefix, int context) {
+        Packer packer = new Packer(context - prefix.length);
+        for (int d = 0; d < documents.size(); d++) {
+            packer.add(new Piece(d, -1, "", documents.get(d)));
+        }
+        return new TokenPlan(prefix.clone(), context, packer.rows(), documents.size());
+    }
+
     /** First fit into a bounded number of open rows. */
     private static final class Packer {
         private final int room;

@@ -12,7 +12,9 @@ import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
+import org.loupe.causal.EffectConfig;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.sae.SaeFolder;
@@ -20,7 +22,7 @@ import org.loupe.tensor.Workers;
 
 /**
  * A feature index: what each latent of an SAE does on the rows of a store. A folder with {@code latents.parquet} (one row a
- * latent), {@code examples.parquet} (one row an example) and {@code index.json}, which says what the columns mean.
+ * latent), {@code examples.parquet} (one row an example), where effects were measured {@code effects.parquet} (one row a latent), and {@code index.json}, which says what the columns mean.
  */
 public final class FeatureIndex implements AutoCloseable {
     private final Path folder;
@@ -41,6 +43,7 @@ public final class FeatureIndex implements AutoCloseable {
      * @param loaded the SAE
      * @param store rows of the hook point that the SAE reads; targets beside them are not looked at
      * @param vocabulary the text of the store's tokens, and the model for the logit lens
+     * @param effects how latents' effects on the vocabulary's model are measured; null: not at all
      * @param out the index's folder; replaced when the new one is complete
      * @throws BadInput when the store is made for another model, hook point or width than the SAE
      */
@@ -49,11 +52,12 @@ public final class FeatureIndex implements AutoCloseable {
             ActivationStore store,
             Vocabulary vocabulary,
             IndexConfig config,
+            @Nullable EffectConfig effects,
             Path out,
             Workers workers,
             Consumer<IndexEvent> listener) {
         store.inputs().requireMatches(loaded.sae().dIn(), loaded.info().provenance(), "the SAE");
-        return new IndexBuild(loaded, store, vocabulary, config, workers, listener).run(out);
+        return new IndexBuild(loaded, store, vocabulary, config, effects, workers, listener).run(out);
     }
 
     /**
@@ -66,7 +70,7 @@ public final class FeatureIndex implements AutoCloseable {
             throw BadInput.in(folder, "is not a feature index: it has no " + IndexInfo.FILE);
         }
         IndexInfo info = Json.read(folder.resolve(IndexInfo.FILE), IndexInfo.class);
-        for (IndexTable table : IndexTable.ALL) {
+        for (IndexTable table : tables(info)) {
             if (!Files.isRegularFile(folder.resolve(table.file()))) {
                 throw BadInput.in(folder.resolve(table.file()), "no such file, though " + IndexInfo.FILE + " is there");
             }
@@ -74,7 +78,7 @@ public final class FeatureIndex implements AutoCloseable {
         try {
             FeatureIndex index = new FeatureIndex(folder, info, DriverManager.getConnection("jdbc:duckdb:"));
             try (Statement sql = index.database.createStatement()) {
-                for (IndexTable table : IndexTable.ALL) {
+                for (IndexTable table : tables(info)) {
                     String file = folder.resolve(table.file()).toString().replace("'", "''");
                     sql.execute("CREATE VIEW " + table.table() + " AS SELECT * FROM read_parquet('" + file + "')");
                 }
@@ -86,6 +90,14 @@ public final class FeatureIndex implements AutoCloseable {
         } catch (SQLException e) {
             throw new BadInput(folder + ": cannot be read as a feature index: " + e.getMessage(), e);
         }
+    }
+
+    private static List<IndexTable> tables(IndexInfo info) {
+        List<IndexTable> tables = new ArrayList<>(IndexTable.ALL);
+        if (info.effects() != null) {
+            tables.add(IndexTable.EFFECTS);
+        }
+        return tables;
     }
 
     public IndexInfo info() {
@@ -118,6 +130,11 @@ public final class FeatureIndex implements AutoCloseable {
         return query(
                 "SELECT * FROM examples WHERE latent = " + latent + " ORDER BY interval >= 0, interval DESC, rank",
                 IndexRows::example);
+    }
+
+    /** The effects of all latents, in order of their numbers; empty where they were not measured. */
+    public List<LatentCard> cards() {
+        return info.effects() == null ? List.of() : query("SELECT * FROM effects ORDER BY latent", IndexRows::card);
     }
 
     private void require(int latent) {

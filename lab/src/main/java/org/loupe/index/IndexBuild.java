@@ -7,15 +7,23 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
+import org.loupe.causal.Comparison;
+import org.loupe.causal.EffectConfig;
+import org.loupe.causal.EffectMeasurement;
+import org.loupe.causal.Effects;
 import org.loupe.io.Json;
+import org.loupe.lm.LanguageModel;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Workers;
@@ -28,6 +36,7 @@ final class IndexBuild {
     private final SaeFolder.Loaded loaded;
     private final ActivationStore store;
     private final IndexConfig config;
+    private final @Nullable EffectConfig effects;
     private final Workers workers;
     private final Consumer<IndexEvent> listener;
     private final Vocabulary vocabulary;
@@ -38,12 +47,14 @@ final class IndexBuild {
             ActivationStore store,
             Vocabulary vocabulary,
             IndexConfig config,
+            @Nullable EffectConfig effects,
             Workers workers,
             Consumer<IndexEvent> listener) {
         this.loaded = loaded;
         this.store = store;
         this.vocabulary = vocabulary;
         this.config = config;
+        this.effects = effects;
         this.workers = workers;
         this.listener = listener;
     }
@@ -79,8 +90,21 @@ final class IndexBuild {
                 (done, total) -> tell(IndexEvent.Stage.SORT, done, total))) {
             seconds.put("encode", secondsSince(start));
             start = System.nanoTime();
-            IndexInfo.Counts counts = profile(postings, text, folder);
-            seconds.put("profile", secondsSince(start));
+            IndexInfo.Counts counts;
+            EffectInfo measured;
+            try (IndexWriter writer = new IndexWriter(folder)) {
+                counts = profile(postings, text, writer);
+                seconds.put("profile", secondsSince(start));
+                start = System.nanoTime();
+                measured = effects(postings, writer);
+                if (measured != null) {
+                    seconds.put("effects", secondsSince(start));
+                }
+                tell(IndexEvent.Stage.WRITE, 0, latents);
+                writer.finish();
+                tell(IndexEvent.Stage.WRITE, latents, latents);
+            }
+            deleteQuietly(folder.resolve(IndexWriter.SCRATCH));
             IndexInfo info = new IndexInfo(
                     store.info().provenance(),
                     loaded.info().provenance(),
@@ -93,45 +117,91 @@ final class IndexBuild {
                     text.documents(),
                     text.categories(),
                     counts,
+                    measured,
                     seconds,
-                    new TreeMap<>(Map.of(
-                            IndexTable.LATENTS.file(), IndexTable.LATENTS.meaning(),
-                            IndexTable.EXAMPLES.file(), IndexTable.EXAMPLES.meaning())));
+                    meaning(measured != null));
             Json.write(folder.resolve(IndexInfo.FILE), info);
             return info;
         }
     }
 
-    private IndexInfo.Counts profile(Postings postings, StoreText text, Path folder) {
+    private IndexInfo.Counts profile(Postings postings, StoreText text, IndexWriter writer) {
         int latents = loaded.sae().latents();
         Profiler profiler = new Profiler(text, vocabulary.pieces(), config, permuted(text.category(), config.seed()));
         DecoderLens lens = new DecoderLens(loaded.sae(), loaded.info().hookOut(), vocabulary, workers);
         Tally tally = new Tally();
-        try (IndexWriter writer = new IndexWriter(folder)) {
-            for (int from = 0; from < latents; from += CHUNK) {
-                int first = from;
-                Profiler.Result[] results = new Profiler.Result[Math.min(CHUNK, latents - from)];
-                workers.forEach(results.length, 1, (a, b, worker) -> {
-                    for (int i = a; i < b; i++) {
-                        results[i] = profiler.profile(first + i, postings.of(first + i));
-                    }
-                });
-                lens.complete(Arrays.stream(results)
-                                .map(Profiler.Result::profile)
-                                .toList())
-                        .forEach(writer::write);
-                for (Profiler.Result result : results) {
-                    tally.add(result);
-                    result.examples().forEach(writer::write);
+        for (int from = 0; from < latents; from += CHUNK) {
+            int first = from;
+            Profiler.Result[] results = new Profiler.Result[Math.min(CHUNK, latents - from)];
+            workers.forEach(results.length, 1, (a, b, worker) -> {
+                for (int i = a; i < b; i++) {
+                    results[i] = profiler.profile(first + i, postings.of(first + i));
                 }
-                tell(IndexEvent.Stage.PROFILE, from + results.length, latents);
+            });
+            lens.complete(Arrays.stream(results).map(Profiler.Result::profile).toList())
+                    .forEach(writer::write);
+            for (Profiler.Result result : results) {
+                tally.add(result);
+                result.examples().forEach(writer::write);
             }
-            tell(IndexEvent.Stage.WRITE, 0, latents);
-            writer.finish();
-            tell(IndexEvent.Stage.WRITE, latents, latents);
+            tell(IndexEvent.Stage.PROFILE, from + results.length, latents);
         }
-        deleteQuietly(folder.resolve(IndexWriter.SCRATCH));
         return tally.counts();
+    }
+
+    private static Map<String, Map<String, String>> meaning(boolean withEffects) {
+        Map<String, Map<String, String>> meaning = new TreeMap<>();
+        IndexTable.ALL.forEach(table -> meaning.put(table.file(), table.meaning()));
+        if (withEffects) {
+            meaning.put(IndexTable.EFFECTS.file(), IndexTable.EFFECTS.meaning());
+        }
+        return meaning;
+    }
+
+    /** Measures and writes what the latents do to the model's output, where there is a model and that is asked for. */
+    private @Nullable EffectInfo effects(Postings postings, IndexWriter writer) {
+        LanguageModel model = vocabulary.model();
+        if (model == null || effects == null) {
+            return null;
+        }
+        Effects measured = EffectMeasurement.run(
+                model,
+                loaded,
+                EffectText.batches(store.info(), store.documents(), effects.tokens(), effects.seed()),
+                effects,
+                known(postings),
+                store.info().normLimits(),
+                (_, done, total) -> tell(IndexEvent.Stage.EFFECTS, done, total));
+        Set<Integer> dead = new HashSet<>(measured.summary().causallyDead());
+        writer.write(measured.latents().stream()
+                .map(effect -> new LatentCard(
+                        effect, texts(effect.raised()), texts(effect.lowered()), dead.contains(effect.latent())))
+                .toList());
+        return new EffectInfo(effects, measured.tokens(), measured.summary());
+    }
+
+    private List<String> texts(List<Comparison.Moved> moved) {
+        return moved.stream().map(m -> vocabulary.pieces().apply(m.id())).toList();
+    }
+
+    private EffectMeasurement.Known known(Postings postings) {
+        int latents = loaded.sae().latents();
+        long[] count = new long[latents];
+        float[] strongest = new float[latents];
+        float[][] bands = new float[latents][];
+        workers.forEach(latents, CHUNK, (from, to, worker) -> {
+            for (int i = from; i < to; i++) {
+                float[] values = postings.of(i).value();
+                Arrays.sort(values);
+                int n = values.length;
+                count[i] = n;
+                strongest[i] = n == 0 ? 0 : values[n - 1];
+                bands[i] = n == 0
+                        ? new float[3]
+                        : new float[] {values[(n - 1) / 4], values[(n - 1) / 2], values[3 * (n - 1) / 4]};
+            }
+        });
+        return new EffectMeasurement.Known(count, store.rows(), strongest, bands);
     }
 
     /** The categories dealt out anew among the documents that have one. */

@@ -13,6 +13,7 @@ public record IndexEvent(Stage stage, long done, long total) {
         ENCODE("encoding the store"),
         SORT("sorting activations by latent"),
         PROFILE("profiling latents"),
+        EFFECTS("measuring effects"),
         LENS("logit lens and nearest rows"),
         WRITE("writing the index");
 

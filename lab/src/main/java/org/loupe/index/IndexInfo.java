@@ -2,6 +2,7 @@ package org.loupe.index;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.Provenance;
 
 /**
@@ -18,6 +19,7 @@ import org.loupe.io.Provenance;
  * @param documents documents of the store
  * @param categories categories of the documents, sorted; the p-values are judged against {@code 1e-6 / categories}
  * @param counts see there
+ * @param effects what the latents do to the model's output; null, and without the key, where it was not measured
  * @param seconds time of the build by stage
  * @param columns what each column of each Parquet file means
  */
@@ -33,6 +35,7 @@ public record IndexInfo(
         int documents,
         List<String> categories,
         Counts counts,
+        @Nullable EffectInfo effects,
         Map<String, Double> seconds,
         Map<String, Map<String, String>> columns) {
     /** Name of the file that describes an index. */

@@ -3,8 +3,11 @@ package org.loupe.index;
 import java.sql.Array;
 import java.sql.ResultSet;
 import java.sql.SQLException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.loupe.causal.Comparison;
+import org.loupe.causal.LatentEffect;
 
 /** Rows of the Parquet files as records. */
 final class IndexRows {
@@ -42,6 +45,39 @@ final class IndexRows {
                 row.getDouble("base"),
                 row.getDouble("lift"),
                 row.getDouble("log10_p"));
+    }
+
+    static LatentCard card(ResultSet row) throws SQLException {
+        LatentEffect effect = new LatentEffect(
+                row.getInt("latent"),
+                row.getLong("firings"),
+                row.getDouble("attribution"),
+                row.getDouble("attribution_size"),
+                row.getDouble("sign_consistency"),
+                row.getDouble("per_energy"),
+                row.getDouble("per_energy_error"),
+                row.getInt("ablated"),
+                row.getDouble("delta_ce"),
+                row.getDouble("delta_ce_error"),
+                row.getDouble("kl"),
+                row.getDouble("kl_error"),
+                row.getDouble("total"),
+                Arrays.stream(elements(row, "band_size"))
+                        .map(e -> ((Number) e).doubleValue())
+                        .toList(),
+                moved(ints(row, "raised_ids"), floats(row, "raised_by")),
+                moved(ints(row, "lowered_ids"), floats(row, "lowered_by")),
+                row.getDouble("delta_confidence"),
+                row.getDouble("amplified_kl"));
+        return new LatentCard(effect, strings(row, "raised"), strings(row, "lowered"), row.getBoolean("causally_dead"));
+    }
+
+    private static List<Comparison.Moved> moved(int[] ids, float[] by) {
+        List<Comparison.Moved> moved = new ArrayList<>();
+        for (int i = 0; i < ids.length; i++) {
+            moved.add(new Comparison.Moved(ids[i], by[i]));
+        }
+        return moved;
     }
 
     static Example example(ResultSet row) throws SQLException {

@@ -84,6 +84,55 @@ record IndexTable(String table, List<Column> columns) {
                             "FLOAT[]",
                             "the latent's activation on each token; null where the store dropped the row")));
 
+    /** Of an index with effects only. */
+    static final IndexTable EFFECTS = new IndexTable(
+            "effects",
+            List.of(
+                    new Column("latent", "INTEGER", "number of the latent, ascending from 0"),
+                    new Column(
+                            "firings",
+                            "BIGINT",
+                            "firings attributed: tokens on which it is active and after which the document goes on"),
+                    new Column(
+                            "attribution",
+                            "DOUBLE",
+                            "mean first-order effect of ablating a firing on the cross-entropy of the rest of the document, nats"),
+                    new Column("attribution_size", "DOUBLE", "mean absolute value of that"),
+                    new Column("sign_consistency", "DOUBLE", "share of firings that have its commoner sign"),
+                    new Column("per_energy", "DOUBLE", "sum of |attribution| / sum of f^2 |d|^2, nats"),
+                    new Column("per_energy_error", "DOUBLE", "its standard error over sequences"),
+                    new Column("ablated", "INTEGER", "firings ablated exactly, one by one"),
+                    new Column(
+                            "delta_ce",
+                            "DOUBLE",
+                            "mean exact increase of the cross-entropy of the rest of the document, nats a firing"),
+                    new Column("delta_ce_error", "DOUBLE", "its standard error"),
+                    new Column(
+                            "kl",
+                            "DOUBLE",
+                            "mean exact KL(as it is || ablated) of the rest of the document, nats a firing"),
+                    new Column("kl_error", "DOUBLE", "its standard error"),
+                    new Column("total", "DOUBLE", "kl times count of the latents table, nats"),
+                    new Column(
+                            "band_size",
+                            "DOUBLE[]",
+                            "mean |attribution| in each quarter of its firings, weakest activations first"),
+                    new Column(
+                            "raised",
+                            "VARCHAR[]",
+                            "tokens whose probability as the next one a firing raises most, measured"),
+                    new Column("raised_ids", "INTEGER[]", "their ids"),
+                    new Column("raised_by", "FLOAT[]", "mean p as it is - p ablated"),
+                    new Column("lowered", "VARCHAR[]", "tokens that it lowers most"),
+                    new Column("lowered_ids", "INTEGER[]", "their ids"),
+                    new Column("lowered_by", "FLOAT[]", "mean p as it is - p ablated"),
+                    new Column(
+                            "delta_confidence",
+                            "DOUBLE",
+                            "mean change of token confidence with its largest activation added"),
+                    new Column("amplified_kl", "DOUBLE", "mean KL(as it is || amplified) of the next token, nats"),
+                    new Column("causally_dead", "BOOLEAN", "fires, and its kl is within error of nothing")));
+
     static final List<IndexTable> ALL = List.of(LATENTS, EXAMPLES);
 
     String file() {

@@ -6,8 +6,11 @@ import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.List;
 import org.duckdb.DuckDBAppender;
 import org.duckdb.DuckDBConnection;
+import org.loupe.causal.Comparison;
+import org.loupe.causal.LatentEffect;
 
 /** Writes the index's Parquet files through a scratch database, so that memory does not grow with the number of latents. */
 final class IndexWriter implements AutoCloseable {
@@ -91,6 +94,60 @@ final class IndexWriter implements AutoCloseable {
         } catch (SQLException failed) {
             throw failure(failed);
         }
+    }
+
+    /** Writes the effects of all latents as a table of their own. */
+    void write(List<LatentCard> cards) {
+        try {
+            try (Statement sql = database.createStatement()) {
+                sql.execute(IndexTable.EFFECTS.create());
+            }
+            try (DuckDBAppender effects = database.createAppender(IndexTable.EFFECTS.table())) {
+                for (LatentCard card : cards) {
+                    write(effects, card);
+                }
+            }
+            export(database, IndexTable.EFFECTS);
+        } catch (SQLException e) {
+            throw failure(e);
+        }
+    }
+
+    private static void write(DuckDBAppender effects, LatentCard card) throws SQLException {
+        LatentEffect e = card.effect();
+        effects.beginRow()
+                .append(e.latent())
+                .append(e.firings())
+                .append(e.attribution())
+                .append(e.attributionSize())
+                .append(e.signConsistency())
+                .append(e.perEnergy())
+                .append(e.perEnergyError())
+                .append(e.ablated())
+                .append(e.increase())
+                .append(e.increaseError())
+                .append(e.kl())
+                .append(e.klError())
+                .append(e.total())
+                .append(e.bandSize().stream().mapToDouble(Double::doubleValue).toArray())
+                .append(card.raised())
+                .append(e.raised().stream().mapToInt(Comparison.Moved::id).toArray())
+                .append(by(e.raised()))
+                .append(card.lowered())
+                .append(e.lowered().stream().mapToInt(Comparison.Moved::id).toArray())
+                .append(by(e.lowered()))
+                .append(e.confidence())
+                .append(e.amplifiedKl())
+                .append(card.causallyDead())
+                .endRow();
+    }
+
+    private static float[] by(List<Comparison.Moved> moved) {
+        float[] by = new float[moved.size()];
+        for (int i = 0; i < by.length; i++) {
+            by[i] = (float) moved.get(i).by();
+        }
+        return by;
     }
 
     private static boolean[] nan(float[] values) {

@@ -54,6 +54,7 @@ class FeatureIndexTest {
                     store,
                     Vocabulary.unknown(),
                     config,
+                    null,
                     folder.resolve(name),
                     workers,
                     events::add);
@@ -114,7 +115,7 @@ class FeatureIndexTest {
                 Workers workers = new Workers(2)) {
             assertEquals(SyntheticStore.LATENTS + 5, store.width());
             FeatureIndex.build(
-                    loaded, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), out, workers, _ -> {});
+                    loaded, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), null, out, workers, _ -> {});
         }
         try (FeatureIndex pairs = FeatureIndex.open(out)) {
             assertEquals("blocks.0.hook_mlp_out", pairs.info().hookOut());
@@ -143,7 +144,14 @@ class FeatureIndexTest {
         try (ActivationStore store = SyntheticStore.write(folder.resolve("hooks"), parts);
                 Workers workers = new Workers(2)) {
             FeatureIndex.build(
-                    crosscoder, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), out, workers, _ -> {});
+                    crosscoder,
+                    store,
+                    Vocabulary.unknown(),
+                    new IndexConfig(20, 5, 4, 50, 0),
+                    null,
+                    out,
+                    workers,
+                    _ -> {});
         }
         try (FeatureIndex both = FeatureIndex.open(out)) {
             assertEquals(hook, both.info().hookIn());

@@ -4,6 +4,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.loupe.causal.Comparison;
+import org.loupe.causal.EffectSummary;
+import org.loupe.causal.LatentEffect;
 import org.loupe.index.Enrichment;
 import org.loupe.index.Example;
 import org.loupe.index.LatentProfile;
@@ -24,8 +27,10 @@ final class Answers {
             float mean,
             float max,
             List<String> tokens,
-            List<String> flags) {
-        static Row of(LatentProfile p) {
+            List<String> flags,
+            @Nullable Effect effect) {
+        static Row of(LatentList.Entry entry) {
+            LatentProfile p = entry.profile();
             return new Row(
                     p.latent(),
                     p.label(),
@@ -37,15 +42,87 @@ final class Answers {
                     p.mean(),
                     p.max(),
                     p.topTokens(),
-                    p.flags().stream().map(LatentProfile.Flag::text).toList());
+                    entry.flags(),
+                    entry.card() == null ? null : Effect.of(entry.card().effect()));
         }
     }
+
+    /** What a latent does to the model's output, as {@link LatentEffect} defines it; null where it was not measured. */
+    record Effect(
+            long firings,
+            int ablated,
+            @Nullable Double kl,
+            @Nullable Double klWithin,
+            @Nullable Double total,
+            @Nullable Double deltaCe,
+            @Nullable Double deltaCeWithin,
+            @Nullable Double attribution,
+            @Nullable Double attributionSize,
+            @Nullable Double signConsistency,
+            @Nullable Double perEnergy,
+            @Nullable Double perEnergyError,
+            @Nullable Double deltaConfidence,
+            @Nullable Double amplifiedKl) {
+        static Effect of(LatentEffect e) {
+            return new Effect(
+                    e.firings(),
+                    e.ablated(),
+                    known(e.kl()),
+                    known(e.klWithin()),
+                    known(e.total()),
+                    known(e.increase()),
+                    known(e.increaseWithin()),
+                    known(e.attribution()),
+                    known(e.attributionSize()),
+                    known(e.signConsistency()),
+                    known(e.perEnergy()),
+                    known(e.perEnergyError()),
+                    known(e.confidence()),
+                    known(e.amplifiedKl()));
+        }
+    }
+
+    static List<@Nullable Double> known(List<Double> values) {
+        List<@Nullable Double> known = new ArrayList<>();
+        values.forEach(value -> known.add(known(value)));
+        return known;
+    }
+
+    static @Nullable Double known(double value) {
+        return Double.isFinite(value) ? value : null;
+    }
+
+    /**
+     * All latents' effects at a glance.
+     *
+     * @param tokens that they were measured on
+     * @param latent numbers of the live ones that were measured
+     * @param density their densities
+     * @param kl their effects, nats a firing
+     */
+    record Effects(
+            long tokens,
+            int ablations,
+            EffectSummary summary,
+            List<Row> busyIdle,
+            List<Row> rareDecisive,
+            int[] latent,
+            double[] density,
+            double[] kl) {}
 
     /** A page of a list. */
     record Page(int total, int from, List<Row> latents) {}
 
     /** A token with a score. */
     record Scored(String token, float score) {
+        static List<Scored> of(List<String> tokens, List<Comparison.Moved> moved) {
+            List<Scored> scored = new ArrayList<>();
+            for (int i = 0; i < tokens.size(); i++) {
+                scored.add(new Scored(tokens.get(i), (float) moved.get(i).by()));
+            }
+            return scored;
+        }
+
         static List<Scored> of(List<String> tokens, float[] scores) {
             List<Scored> scored = new ArrayList<>();
             for (int i = 0; i < tokens.size(); i++) {
@@ -97,6 +174,9 @@ final class Answers {
             int[] histogram,
             List<Scored> promoted,
             List<Scored> suppressed,
+            List<Scored> raised,
+            List<Scored> lowered,
+            List<@Nullable Double> bandSize,
             List<Neighbour> neighbours,
             List<Shown> examples,
             int intervals,

@@ -3,7 +3,9 @@ package org.loupe.app.web;
 import io.javalin.Javalin;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.Supplier;
+import org.loupe.index.EffectInfo;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexInfo;
 import org.loupe.io.BadInput;
@@ -42,7 +44,7 @@ public final class Explorer implements AutoCloseable {
         IndexInfo info = index.info();
         Sae sae = run.sae() == null ? null : SaeFolder.load(run.sae()).sae();
         TextProbe probe = new TextProbe(sae, model != null ? model : () -> LanguageTextModel.load(info));
-        ExplorerApi api = new ExplorerApi(run, index, new LatentList(index.summaries()), probe);
+        ExplorerApi api = new ExplorerApi(run, index, list(index), probe);
         try {
             Javalin server = Javalin.create(config -> {
                 config.startup.showJavalinBanner = false;
@@ -70,5 +72,14 @@ public final class Explorer implements AutoCloseable {
         server.stop();
         probe.close();
         index.close();
+    }
+
+    private static LatentList list(FeatureIndex index) {
+        EffectInfo effects = index.info().effects();
+        return new LatentList(
+                index.summaries(),
+                index.cards(),
+                effects == null ? List.of() : effects.summary().busyIdle(),
+                effects == null ? List.of() : effects.summary().rareDecisive());
     }
 }

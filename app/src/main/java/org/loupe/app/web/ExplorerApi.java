@@ -14,8 +14,11 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.loupe.app.web.Answers.Fault;
 import org.loupe.app.web.Answers.Row;
+import org.loupe.causal.LatentEffect;
+import org.loupe.index.EffectInfo;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexInfo;
+import org.loupe.index.LatentCard;
 import org.loupe.index.LatentProfile;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
@@ -48,6 +51,7 @@ final class ExplorerApi {
         routes.get("/api/run", context -> answer(context, 200, run()));
         routes.get("/api/latents", context -> answer(context, 200, page(context)));
         routes.get("/api/latents/{latent}", context -> answer(context, 200, latent(context)));
+        routes.get("/api/effects", context -> answer(context, 200, effects()));
         routes.get("/api/model", context -> answer(context, 200, model()));
         routes.post("/api/text", context -> answer(context, 200, text(context)));
         routes.get("/report", this::report);
@@ -83,6 +87,7 @@ final class ExplorerApi {
         answer.put("counts", info.counts());
         answer.put("metrics", metrics());
         answer.put("report", run.report() != null);
+        answer.put("effects", info.effects() != null);
         return answer;
     }
 
@@ -139,7 +144,8 @@ final class ExplorerApi {
 
     private Answers.Latent latent(Context context) {
         int number = number("latent", context.pathParam("latent"));
-        LatentProfile profile = list.get(number);
+        LatentList.Entry entry = list.get(number);
+        LatentCard card = entry.card();
         LatentProfile full = index.profile(number);
         int[] order = list.order(query(context));
         int place = place(order, number);
@@ -152,12 +158,19 @@ final class ExplorerApi {
             neighbours.add(new Answers.Neighbour(Row.of(list.get(full.neighbours()[i])), full.cosines()[i]));
         }
         return new Answers.Latent(
-                Row.of(profile),
+                Row.of(entry),
                 full.documents(),
                 full.topTokenCounts(),
                 full.histogram(),
                 Answers.Scored.of(full.lens().promoted(), full.lens().promotedLogits()),
                 Answers.Scored.of(full.lens().suppressed(), full.lens().suppressedLogits()),
+                card == null
+                        ? List.of()
+                        : Answers.Scored.of(card.raised(), card.effect().raised()),
+                card == null
+                        ? List.of()
+                        : Answers.Scored.of(card.lowered(), card.effect().lowered()),
+                Answers.known(card == null ? List.of() : card.effect().bandSize()),
                 neighbours,
                 index.examples(number).stream().map(Answers.Shown::of).toList(),
                 index.info().config().intervals(),
@@ -174,6 +187,34 @@ final class ExplorerApi {
             }
         }
         return -1;
+    }
+
+    private Answers.Effects effects() {
+        EffectInfo info = index.info().effects();
+        if (info == null) {
+            throw new io.javalin.http.NotFoundResponse(
+                    "this index has no effects: make it with `loupe index --model`, which measures them");
+        }
+        List<LatentList.Entry> measured = list.all().stream()
+                .filter(entry -> entry.effect(LatentEffect::kl) > 0)
+                .toList();
+        return new Answers.Effects(
+                info.tokens(),
+                info.config().exact(),
+                info.summary(),
+                rows(info.summary().busyIdle()),
+                rows(info.summary().rareDecisive()),
+                measured.stream().mapToInt(entry -> entry.profile().latent()).toArray(),
+                measured.stream()
+                        .mapToDouble(entry -> entry.profile().density())
+                        .toArray(),
+                measured.stream()
+                        .mapToDouble(entry -> entry.effect(LatentEffect::kl))
+                        .toArray());
+    }
+
+    private List<Row> rows(List<Integer> latents) {
+        return latents.stream().map(latent -> Row.of(list.get(latent))).toList();
     }
 
     private Answers.Model model() {

@@ -24,7 +24,7 @@ final class PageFiles {
             "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
                     + " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    private static final List<String> VIEWS = List.of("/", "/text", "/latent/{latent}");
+    private static final List<String> VIEWS = List.of("/", "/effects", "/text", "/latent/{latent}");
 
     private PageFiles() {}
 

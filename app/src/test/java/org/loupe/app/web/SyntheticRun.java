@@ -89,6 +89,7 @@ final class SyntheticRun {
                     store,
                     new Vocabulary(SyntheticRun::piece, null),
                     IndexConfig.DEFAULT,
+                    null,
                     folder.resolve("index"),
                     workers,
                     event -> {});
