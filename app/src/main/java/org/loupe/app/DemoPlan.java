@@ -1,6 +1,7 @@
 package org.loupe.app;
 
 import java.util.List;
+import org.loupe.causal.EffectConfig;
 import org.loupe.harvest.HarvestConfig;
 import org.loupe.harvest.HarvestHooks;
 import org.loupe.lm.HookPoint;
@@ -14,19 +15,22 @@ import org.loupe.train.TrainConfig;
  * @param training keys of the training configuration
  * @param evalRows rows to evaluate on
  * @param evalTokens tokens of held-out text to splice on
+ * @param effects how the latents' effects are measured
  */
-record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens) {
+record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens, EffectConfig effects) {
     static final DemoPlan FULL = new DemoPlan(
             1_000_000,
             List.of("latents=4096", "k=32", "batch=1024", "passes=4", "lr=1e-3", "precision=fast"),
             131_072,
-            4_096);
+            4_096,
+            new EffectConfig(16_384, 2, 1, 0));
 
     static final DemoPlan SMALL = new DemoPlan(
             120_000,
             List.of("latents=2048", "k=32", "batch=1024", "passes=6", "lr=1e-3", "precision=fast"),
             32_768,
-            1_024);
+            1_024,
+            new EffectConfig(4_096, 1, 1, 0));
 
     static final String MODEL = ModelOption.DEFAULT;
     static final String TEXT = "wordnet";

@@ -65,7 +65,7 @@ final class DemoRun {
                 EvalReport report = evaluate(
                         rows, new EvalStage.Causal(model, rows.info(), corpus, plan.evalTokens()), workers, times);
                 IndexInfo info = IndexStage.run(
-                        terminal, sae, rows, model, IndexConfig.DEFAULT, EffectOption.DEFAULT, index, false, workers);
+                        terminal, sae, rows, model, IndexConfig.DEFAULT, plan.effects(), index, false, workers);
                 double seconds = info.seconds().values().stream()
                         .mapToDouble(Double::doubleValue)
                         .sum();

@@ -6,9 +6,6 @@ import picocli.CommandLine.Option;
 
 /** How latents' effects are measured. */
 final class EffectOption {
-    /** What the demo and the command measure unless told otherwise. */
-    static final EffectConfig DEFAULT = new EffectConfig(32_768, 4, 1, 0);
-
     @Option(
             names = "--effect-tokens",
             paramLabel = "N",

@@ -19,7 +19,7 @@ public record Vocabulary(
 
     /** A model's tokens, each decoded once. */
     public static Vocabulary of(LanguageModel model) {
-        @Nullable String[] known = new @Nullable String[model.tokenizer().vocabulary()];
+        @Nullable String[] known = new @Nullable String[model.info().vocabulary()];
         return new Vocabulary(
                 id -> {
                     String piece = known[id];

@@ -138,8 +138,14 @@ public final class Tokenizer implements AutoCloseable {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), false);
     }
 
-    /** One token as a reader sees it: its text, or its bytes as {@code \xNN} where they are no whole characters. */
+    /**
+     * One token as a reader sees it: its text, or its bytes as {@code \xNN} where they are no whole characters; {@code #id} for one
+     * of the ids behind the vocabulary by which some models' embeddings are rounded up.
+     */
     public String token(int id) {
+        if (id >= vocabulary) {
+            return "#" + id;
+        }
         String text = decode(id);
         if (text.indexOf('\uFFFD') < 0) {
             return text;

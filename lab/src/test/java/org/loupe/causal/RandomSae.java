@@ -12,13 +12,13 @@ import org.loupe.sae.SaeInfo;
 import org.loupe.tensor.Matrix;
 
 /** An untrained SAE for the toy model: 96 latents, 8 of them active. */
-final class RandomSae {
-    static final int LATENTS = 96;
+public final class RandomSae {
+    public static final int LATENTS = 96;
 
     private RandomSae() {}
 
     /** Random rows, those of the decoder with norm 1.5. */
-    static Sae of(long seed, boolean autoencoder) {
+    public static Sae of(long seed, boolean autoencoder) {
         SplittableRandom random = new SplittableRandom(seed);
         Matrix encoder = Matrix.zeros(LATENTS, 32);
         Matrix decoder = Matrix.zeros(LATENTS, 32);
@@ -42,7 +42,7 @@ final class RandomSae {
         return new Sae(encoder, new float[LATENTS], decoder, bias, new Activation.TopK(8), autoencoder);
     }
 
-    static SaeFolder.Loaded loaded(LanguageModel model, Sae sae, HookPoint in, HookPoint out) {
+    public static SaeFolder.Loaded loaded(LanguageModel model, Sae sae, HookPoint in, HookPoint out) {
         Provenance provenance = Provenance.here("toy", model.info().sha256(), "a", in.toString(), 5);
         return new SaeFolder.Loaded(sae, new SaeInfo(provenance, in.toString(), out.toString(), Map.of(), Map.of()));
     }

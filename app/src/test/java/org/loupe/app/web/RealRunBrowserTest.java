@@ -30,6 +30,14 @@ class RealRunBrowserTest {
                             .locator(".example .tok.peak")
                             .first())
                     .isVisible();
+            assertThat(page.locator(".card.effect dd").first()).hasText(Pattern.compile("0\\.\\d+.*"));
+            page.navigate(explorer.url() + "effects");
+            assertThat(page.locator(".answers .big")).hasCount(3);
+            assertThat(page.locator(".answers tbody tr")).hasCount(4);
+            assertThat(page.locator(".scatter canvas")).isVisible();
+            page.navigate(explorer.url());
+            page.selectOption("#view", "Greatest effect of a firing");
+            assertThat(page.locator("[aria-sort=descending]")).containsText("Effect");
             page.navigate(explorer.url() + "text");
             Locator tokens = page.locator(".typed .tok");
             assertThat(tokens.first()).isVisible(new LocatorAssertions.IsVisibleOptions().setTimeout(120_000));
