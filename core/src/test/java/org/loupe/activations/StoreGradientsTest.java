@@ -1,7 +1,7 @@
 package org.loupe.activations;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -94,7 +94,7 @@ class StoreGradientsTest {
     void aStoreOfSeveralHookPointsHasNone() {
         StoreInfo one = TestStores.write(folder, X, Dtype.F32, 23);
         StoreInfo.Part half = new StoreInfo.Part("a", 2, 0);
-        assertArrayEquals(new Object[] {null}, new Object[] {one.gradients()});
+        assertNull(one.gradients());
         assertThrows(
                 IllegalArgumentException.class,
                 () -> new StoreInfo(
