@@ -3,6 +3,7 @@ package org.loupe.app;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.loupe.activations.GradientLoss;
 import org.loupe.harvest.Harvest;
 import org.loupe.harvest.HarvestConfig;
 import org.loupe.harvest.HarvestHooks;
@@ -23,7 +24,8 @@ import picocli.CommandLine.Option;
             "  loupe harvest --model smollm2 --text wordnet --hook blocks.11.hook_resid_post --tokens 200000"
                     + " --out runs/store",
             "  for a transcoder: --hook blocks.11.ln2.hook_normalized --out-hook blocks.11.hook_mlp_out",
-            "  for a crosscoder: --hook blocks.5.hook_resid_post --hook blocks.11.hook_resid_post"
+            "  for a crosscoder: --hook blocks.5.hook_resid_post --hook blocks.11.hook_resid_post",
+            "  for training by what rows do to the model's output: --gradients"
         })
 final class HarvestCommand extends LoupeCommand {
     static final String DEFAULT_HOOK = "blocks.11.hook_resid_post";
@@ -47,6 +49,17 @@ final class HarvestCommand extends LoupeCommand {
             paramLabel = "H",
             description = "Hook point whose rows a transcoder is to write, stored beside (default: none).")
     private @Nullable String outHook;
+
+    @Option(
+            names = "--gradients",
+            paramLabel = "LOSS",
+            arity = "0..1",
+            fallbackValue = "kl",
+            description =
+                    "Store the gradients of the model's loss by the rows too, for --set objective=gradient_weighted."
+                            + " kl, or no value: of labels that the model itself draws (their E[g g'] is the Fisher matrix);"
+                            + " ce: of the text's own next tokens (default: none).")
+    private @Nullable GradientLoss gradients;
 
     @Option(
             names = "--tokens",
@@ -101,7 +114,9 @@ final class HarvestCommand extends LoupeCommand {
     @Override
     void run(Terminal terminal) {
         HarvestHooks points = new HarvestHooks(
-                hooks.stream().map(HookPoint::parse).toList(), outHook == null ? null : HookPoint.parse(outHook));
+                hooks.stream().map(HookPoint::parse).toList(),
+                outHook == null ? null : HookPoint.parse(outHook),
+                gradients);
         HarvestConfig shape = HarvestConfig.of(points, tokens);
         HarvestConfig config =
                 new HarvestConfig(points, tokens, context, batch, dtype, shape.shardRows(), keepSinks, seed);

@@ -60,6 +60,9 @@ final class HarvestStage {
                     .map(part -> String.valueOf(part.width()))
                     .collect(Collectors.joining(" + ", " = ", ""));
         }
+        if (store.gradients() != null) {
+            inputs += ", with gradients (" + store.gradients().key() + ")";
+        }
         StoreInfo.Part target = store.target();
         return target == null ? inputs : inputs + ", targets of " + target.hook() + ", width " + target.width();
     }
@@ -77,6 +80,10 @@ final class HarvestStage {
                                 ? ""
                                 : result.store().target().hook(),
                 "target_width", result.store().targetWidth(),
+                "gradients",
+                        result.store().gradients() == null
+                                ? ""
+                                : result.store().gradients().key(),
                 "dropped", result.store().dropped(),
                 "tokens", result.tokens(),
                 "seconds", result.seconds(),

@@ -157,6 +157,22 @@ final class BadInputTest {
                         "hook point named twice",
                         harvest("--hook", "hook_embed", "--out-hook", "hook_embed"),
                         "hook_embed is named twice"),
+                bad(
+                        "gradients of two hook points",
+                        harvest("--gradients", "--out-hook", "blocks.11.hook_mlp_out"),
+                        "gradients are those of one hook point",
+                        "blocks.11.hook_resid_post+blocks.11.hook_mlp_out"),
+                bad("unknown loss", harvest("--gradients=kll"), "--gradients", "KL", "CE", "kll"),
+                bad(
+                        "rows without gradients",
+                        rows("rows.safetensors", "--set", "objective=gradient_weighted"),
+                        "rows.safetensors",
+                        "holds no gradients",
+                        "harvest --gradients"),
+                bad(
+                        "store without gradients",
+                        List.of("train", "--store", at("store"), "--out", at("new"), "--set", "gradient.select=1"),
+                        at("store") + ": holds no gradients"),
                 bad("unknown model", harvest("--model", "smolm2"), "smolm2", "smollm2"),
                 bad("not a GGUF file", show("magic.gguf"), "magic.gguf"),
                 bad("truncated GGUF file", show("cut.gguf"), "cut.gguf"),

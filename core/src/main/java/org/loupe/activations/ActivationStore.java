@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
@@ -18,7 +19,8 @@ import org.loupe.tensor.Matrix;
 /**
  * An activation store, memory-mapped: a folder of safetensors shards, each with {@code activations} [rows × width] (BF16 or
  * F32) and {@code token}, {@code position}, {@code document} (I32 [rows]), described by {@code store.json}. A store of pairs has
- * {@code targets} [rows × target width] too, and reads them behind the activations.
+ * {@code targets} [rows × target width] too, and reads them behind the activations. A store with gradients has {@code gradients}
+ * [rows × width] too, which {@link #gradients} reads and nothing else does.
  *
  * <p>Rows of one document are consecutive and ordered by position, and document numbers never decrease along the store.
  * Opening checks that every shard is there with the rows and width that {@code store.json} says; {@link #verify} reads all
@@ -37,6 +39,7 @@ public final class ActivationStore implements RowSource {
             Safetensors file,
             Safetensors.Entry activations,
             Safetensors.@Nullable Entry targets,
+            Safetensors.@Nullable Entry gradients,
             MemorySegment token,
             MemorySegment position,
             MemorySegment document) {}
@@ -86,6 +89,7 @@ public final class ActivationStore implements RowSource {
                     file,
                     require(file, "activations", info.dtype(), rows, info.width()),
                     info.target() == null ? null : require(file, "targets", info.dtype(), rows, info.targetWidth()),
+                    info.gradients() == null ? null : require(file, "gradients", info.dtype(), rows, info.width()),
                     require(file, "token", Dtype.I32, rows).data(),
                     require(file, "position", Dtype.I32, rows).data(),
                     require(file, "document", Dtype.I32, rows).data());
@@ -172,9 +176,19 @@ public final class ActivationStore implements RowSource {
         y.copyColumns(0, y.cols(), out, at, x.cols());
     }
 
+    @Override
+    public RowSource gradients() {
+        return info.gradients() == null ? RowSource.super.gradients() : new StoreGradients(this);
+    }
+
     /** The activations of rows [from, from + count) as f32, to rows {@code at} on of {@code out}, [· × info().width()]. */
     void readInputs(long from, int count, Matrix out, int at) {
         pieces(from, count, (shard, row, n, done) -> floats(shard.activations(), row, n, out, at + done));
+    }
+
+    /** The gradients of rows [from, from + count) as f32, to rows {@code at} on of {@code out}. */
+    void readGradients(long from, int count, Matrix out, int at) {
+        pieces(from, count, (shard, row, n, done) -> floats(gradients(shard), row, n, out, at + done));
     }
 
     private static void floats(Safetensors.Entry entry, long row, int count, Matrix out, int at) {
@@ -202,16 +216,29 @@ public final class ActivationStore implements RowSource {
 
     /** The activations of rows [from, from + count) undecoded. */
     void readRawInputs(long from, int count, MemorySegment out, long at) {
+        readRaw(Shard::activations, from, count, out, at);
+    }
+
+    /** The gradients of rows [from, from + count) undecoded. */
+    void readRawGradients(long from, int count, MemorySegment out, long at) {
+        readRaw(ActivationStore::gradients, from, count, out, at);
+    }
+
+    private void readRaw(Function<Shard, Safetensors.Entry> tensor, long from, int count, MemorySegment out, long at) {
         long rowBytes = (long) info.width() * dtype().bytes();
         pieces(
                 from,
                 count,
                 (shard, row, n, done) -> MemorySegment.copy(
-                        shard.activations().data(), row * rowBytes, out, at + done * rowBytes, n * rowBytes));
+                        tensor.apply(shard).data(), row * rowBytes, out, at + done * rowBytes, n * rowBytes));
     }
 
     private static Safetensors.Entry targets(Shard shard) {
         return Objects.requireNonNull(shard.targets(), "targets");
+    }
+
+    private static Safetensors.Entry gradients(Shard shard) {
+        return Objects.requireNonNull(shard.gradients(), "gradients");
     }
 
     /** Token id of a row. */

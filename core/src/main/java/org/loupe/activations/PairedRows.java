@@ -9,7 +9,8 @@ import org.loupe.io.Provenance;
 import org.loupe.tensor.Matrix;
 
 /**
- * Two sources side by side, row by row: what a transcoder reads and what it is to write. Closing it closes both.
+ * Two sources side by side, row by row: what a transcoder reads and what it is to write, or rows and their gradients. Closing it
+ * closes both.
  *
  * @param in the inputs
  * @param out the targets
@@ -124,7 +125,7 @@ public record PairedRows(RowSource in, RowSource out) implements RowSource {
 
     @Override
     public String name() {
-        return in.name() + " with targets of " + out.name();
+        return in.name() + " beside " + out.name();
     }
 
     /** That of the inputs. */

@@ -38,6 +38,15 @@ public interface RowSource extends AutoCloseable {
     }
 
     /**
+     * The gradients of the language model's loss by the rows, as many and as wide. Closing them closes this source.
+     *
+     * @throws BadInput where there are none
+     */
+    default RowSource gradients() {
+        throw new BadInput(name() + ": holds no gradients; a store made by harvest --gradients does");
+    }
+
+    /**
      * Copies rows [from, from + count) as f32.
      *
      * @param out [≥ at + count, width()]; rows at to at + count − 1 are overwritten

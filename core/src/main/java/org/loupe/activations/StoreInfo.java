@@ -30,6 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param shards the files that hold the rows, in order
  * @param parts the hook points that stand side by side in a row; in a {@code store.json} without this key there is one
  * @param target the hook point of the shards' second tensor of rows; null where there are none, and where the key is missing
+ * @param gradients the loss whose gradients by the rows the shards hold; null where they hold none, and where the key is missing
  */
 public record StoreInfo(
         Provenance provenance,
@@ -44,7 +45,8 @@ public record StoreInfo(
         int corpusDocuments,
         List<Shard> shards,
         List<Part> parts,
-        @Nullable Part target) {
+        @Nullable Part target,
+        @Nullable GradientLoss gradients) {
     /** Name of the file that describes a store. */
     public static final String FILE = "store.json";
 
@@ -105,6 +107,10 @@ public record StoreInfo(
         dropped = Collections.unmodifiableMap(new TreeMap<>(dropped));
         configuration = Collections.unmodifiableMap(new TreeMap<>(configuration));
         shards = List.copyOf(shards);
+        if (gradients != null && (parts.size() > 1 || target != null)) {
+            throw new IllegalArgumentException(
+                    "gradients are " + gradients + " in a store of several hook points, expected none");
+        }
     }
 
     /** A store of one hook point: the provenance's. */
@@ -133,13 +139,23 @@ public record StoreInfo(
                 corpusDocuments,
                 shards,
                 List.of(new Part(provenance.hook(), width, normLimit)),
+                null,
                 null);
     }
 
-    /** Reads a description; one without {@code parts} and {@code target}, as Loupe 0.1.0 wrote them, is of one hook point. */
+    /**
+     * Reads a description as Loupe has written them so far: one without {@code parts} and {@code target} is of one hook point, one
+     * without {@code gradients} has none.
+     */
     public static StoreInfo read(Path file) {
-        if (!(Json.tree(file) instanceof ObjectNode description) || description.has("parts")) {
+        if (!(Json.tree(file) instanceof ObjectNode description)) {
             return Json.read(file, StoreInfo.class);
+        }
+        if (!description.has("gradients")) {
+            description.putNull("gradients");
+        }
+        if (description.has("parts")) {
+            return Json.convert(file, description, StoreInfo.class);
         }
         description
                 .putArray("parts")

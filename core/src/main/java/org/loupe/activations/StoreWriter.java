@@ -30,23 +30,33 @@ public final class StoreWriter {
      * @param position position of each row
      * @param document document number of each row
      * @param targets [rows × target width], what a transcoder is to write; null where there are none
+     * @param gradients [rows × width], of the model's loss by the activations; null where there are none
      */
     public record Rows(
             Matrix activations,
             int[] token,
             int[] position,
             int[] document,
-            @Nullable Matrix targets) {
+            @Nullable Matrix targets,
+            @Nullable Matrix gradients) {
         public Rows {
-            if (targets != null && targets.rows() != activations.rows()) {
-                throw new IllegalArgumentException(
-                        "shard: " + targets.rows() + " targets for " + activations.rows() + " rows");
+            requireRows(activations, targets, "targets");
+            requireRows(activations, gradients, "gradients");
+            if (gradients != null) {
+                gradients.requireCols(activations.cols(), "shard: gradients");
             }
         }
 
-        /** Rows without targets. */
+        private static void requireRows(Matrix activations, @Nullable Matrix others, String what) {
+            if (others != null && others.rows() != activations.rows()) {
+                throw new IllegalArgumentException(
+                        "shard: " + others.rows() + " " + what + " for " + activations.rows() + " rows");
+            }
+        }
+
+        /** Rows without targets and gradients. */
         public Rows(Matrix activations, int[] token, int[] position, int[] document) {
-            this(activations, token, position, document, null);
+            this(activations, token, position, document, null, null);
         }
     }
 
@@ -70,6 +80,9 @@ public final class StoreWriter {
         writer.i32("document", rows.document(), x.rows());
         if (rows.targets() != null) {
             put(writer, "targets", dtype, rows.targets());
+        }
+        if (rows.gradients() != null) {
+            put(writer, "gradients", dtype, rows.gradients());
         }
         MessageDigest digest = sha256();
         String name = shardName(number);

@@ -24,6 +24,9 @@ final class Batch {
     /** What is to be reconstructed [rows × dOut], scaled: x itself for an autoencoder. */
     final Matrix target;
 
+    /** ĝ [rows × dIn], where the configuration reads gradients; else without rows. */
+    Matrix modelGradient = Matrix.zeros(0, 0);
+
     /** x − b_in [rows × dIn]; of matching pursuit below it the residuals after every step. */
     final Matrix inputs;
 

@@ -22,6 +22,7 @@ final class Checkpoint {
     private static final String MAP = "map_";
     private static final String RESPONSE = "response";
     private static final String CENTRE = "centre";
+    private static final String GRADIENT_SCALE = "gradient_scale";
     private static final String LAST_FIRED = "last_fired";
 
     private Checkpoint() {}
@@ -40,6 +41,7 @@ final class Checkpoint {
             write(out, TARGET, state.statistics().targets());
             out.f32(RESPONSE, response);
         }
+        out.metadata(GRADIENT_SCALE, Double.toHexString(state.statistics().gradientScale()));
         state.arrays().forEach((name, values) -> out.f32(name, values, values.length));
         out.i64(LAST_FIRED, state.lastFired(), state.lastFired().length);
         out.write(file);
@@ -87,7 +89,7 @@ final class Checkpoint {
     private static DataStatistics statistics(Safetensors in) {
         InputStatistics inputs = statistics(in, "");
         if (!in.entries().containsKey(RESPONSE)) {
-            return DataStatistics.same(inputs);
+            return DataStatistics.same(inputs).withGradients(number(in, GRADIENT_SCALE));
         }
         InputStatistics targets = statistics(in, TARGET);
         int dOut = targets.centre().length;
@@ -95,7 +97,8 @@ final class Checkpoint {
         return new DataStatistics(
                 inputs,
                 targets,
-                new Matrix(dOut, dIn, in.entry(RESPONSE).requireShape(dOut, dIn).floats()));
+                new Matrix(dOut, dIn, in.entry(RESPONSE).requireShape(dOut, dIn).floats()),
+                0);
     }
 
     private static InputStatistics statistics(Safetensors in, String prefix) {

@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.LowPrecisionProduct;
 import org.loupe.sae.Sae;
+import org.loupe.sae.WeightedSearch;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Workers;
 
@@ -59,7 +60,11 @@ final class Coders {
         double spread = statistics.inputs().spread();
         return switch (config.architecture()) {
             case RELU, P_ANNEAL -> new ReluCoder(config, search, norms);
-            case TOPK, HIERARCHICAL_TOPK -> new TopKCoder(config.architecture(), schedule, search);
+            case TOPK, HIERARCHICAL_TOPK -> {
+                double select = config.gradient().select();
+                WeightedSearch weighted = select > 0 ? new WeightedSearch(kernels, workers) : null;
+                yield new TopKCoder(config.architecture(), schedule, search, weighted, select);
+            }
             case ABSTOPK -> new TopKCoder(config.architecture(), schedule, new LatentSearch(kernels, workers));
             case GUMBEL_TOPK -> new GumbelCoder(config, spread, search, workers);
             case BATCHTOPK, MATRYOSHKA -> new BatchTopKCoder(schedule, search);

@@ -8,11 +8,25 @@ import org.loupe.tensor.Workers;
  * Statistics of the rows that an SAE reads and of those that it writes: the same ones unless it is a transcoder.
  *
  * @param response for a transcoder the mean of (y − ȳ)(x − x̄)ᵀ, [dOut × dIn], mapped: how y moves with x; else empty
+ * @param gradientScale √(d / E‖g‖²) of the rows' gradients, where batches have them; else 0
  */
-record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix response) {
+record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix response, double gradientScale) {
     /** Of rows that are their own targets. */
     static DataStatistics same(InputStatistics inputs) {
-        return new DataStatistics(inputs, inputs, Matrix.zeros(0, 0));
+        return new DataStatistics(inputs, inputs, Matrix.zeros(0, 0), 0);
+    }
+
+    /** Of rows [rows × d] that are their own targets, in errors weighed by I + βF ({@link RowMap#weighted}). */
+    static DataStatistics weighted(
+            Matrix sample, GradientMoment moment, double beta, TrainConfig.Input input, Workers workers) {
+        RowMap plain = RowMap.of(sample, List.of(sample.cols()), input, workers);
+        RowMap map = RowMap.weighted(plain, sample, moment, beta, input.normalize(), workers);
+        return same(InputStatistics.of(sample, map, input.centre()));
+    }
+
+    /** The same with the scale of the rows' gradients. */
+    DataStatistics withGradients(double scale) {
+        return new DataStatistics(inputs, targets, response, scale);
     }
 
     /**
@@ -31,7 +45,7 @@ record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix re
         Matrix y = sample.columns(dIn, dOut);
         InputStatistics inputs = InputStatistics.of(x, RowMap.of(x, parts, input, workers), Centre.MEAN);
         InputStatistics targets = InputStatistics.of(y, RowMap.of(y, List.of(dOut), input, workers), input.centre());
-        return new DataStatistics(inputs, targets, response(x, inputs, y, targets));
+        return new DataStatistics(inputs, targets, response(x, inputs, y, targets), 0);
     }
 
     private static Matrix response(Matrix x, InputStatistics inputs, Matrix y, InputStatistics targets) {

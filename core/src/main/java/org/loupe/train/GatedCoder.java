@@ -65,7 +65,7 @@ final class GatedCoder implements Coder {
         this.signedSearch = new SignedSearch(search);
         this.sparse = sparse;
         this.norms = norms;
-        this.frozenLoss = new NestedLoss(config.loss(), workers);
+        this.frozenLoss = new NestedLoss(config.loss(), 0, workers);
         switch (sae.activation()) {
             case Activation.Gated gated -> {
                 this.logScale = Parameter.of("log_scale", gated.logScale(), 1);

@@ -6,15 +6,20 @@ import org.loupe.tensor.Workers;
 /**
  * The reconstruction loss of all levels, L = (1 / levels) Σ_l factor · Σ_b ‖x̂_lb − x_b‖² (or ‖x̂_lb − x_b‖). An entry of run l is part
  * of every level from l on, so its gradient is the sum of theirs. Where levels are steps, only the last one has a loss.
+ *
+ * <p>With β, ‖e‖² is (‖e‖² + β ⟨ĝ_b, e⟩²) / (1 + β), ĝ_b the row's gradient ({@link Batch#modelGradient}).
  */
 final class NestedLoss {
     private static final int CHUNK = 64;
 
     private final Loss loss;
+    private final double beta;
     private final Workers workers;
 
-    NestedLoss(Loss loss, Workers workers) {
+    /** @param beta above 0 for the squared loss alone */
+    NestedLoss(Loss loss, double beta, Workers workers) {
         this.loss = loss;
+        this.beta = beta;
         this.workers = workers;
     }
 
@@ -43,15 +48,19 @@ final class NestedLoss {
                     double square = squared(x.data(), r * d, batch.reconstruction.data(), at, d);
                     double norm = Math.sqrt(square);
                     double slope = switch (loss) {
-                        case SQUARED -> 2 * weight;
+                        case SQUARED -> 2 * weight / (1 + beta);
                         case NORM -> norm > 0 ? weight / norm : 0;
                     };
+                    float along = beta > 0 ? along(batch, r, at, d) : 0;
                     losses[r] += weight
                             * switch (loss) {
-                                case SQUARED -> square;
+                                case SQUARED -> (square + beta * along * along) / (1 + beta);
                                 case NORM -> norm;
                             };
                     gradient(batch, r * d, at, above, (float) slope, d);
+                    if (beta > 0) {
+                        addAlong(batch, r, at, (float) (slope * beta * along), d);
+                    }
                     if (l == levels - 1) {
                         squares[r] = square;
                     }
@@ -77,6 +86,25 @@ final class NestedLoss {
         for (int c = 0; c < d; c++) {
             float own = slope * (xHat[at + c] - x[xAt + c]);
             g[at + c] = above < 0 ? own : own + g[above + c];
+        }
+    }
+
+    /** ⟨ĝ_r, x̂ − x⟩. */
+    private static float along(Batch batch, int r, int at, int d) {
+        float[] g = batch.modelGradient.data();
+        float[] xHat = batch.reconstruction.data();
+        float[] x = batch.target.data();
+        float sum = 0;
+        for (int c = 0; c < d; c++) {
+            sum += g[r * d + c] * (xHat[at + c] - x[r * d + c]);
+        }
+        return sum;
+    }
+
+    private static void addAlong(Batch batch, int r, int at, float weight, int d) {
+        float[] g = batch.modelGradient.data();
+        for (int c = 0; c < d; c++) {
+            batch.gradient.data()[at + c] += weight * g[r * d + c];
         }
     }
 

@@ -15,6 +15,7 @@ import org.loupe.tensor.Workers;
  * none    M = s I                     (Templeton et al. 2024, Scaling Monosemanticity, methods)
  * parts   M = s_p on the columns of part p, E‖x'_p‖² = d_p
  * full    M = s (Σ + εI)^−½           Σ the covariance, ε = floor · tr Σ / d (ZCA whitening)
+ * metric  M = s (I + βF)^½            F = d E[g gᵀ] / E‖g‖² of gradients g ({@link #weighted}): ‖M e‖² = s² eᵀ(I + βF)e
  * </pre>
  *
  * <p>and μ = 0, or the mean where rows are centred. Without normalisation s is 1.
@@ -103,6 +104,38 @@ record RowMap(double scale, double[] factor, double[] shift, double[] matrix, do
         Arrays.setAll(of, i -> s / root[i]);
         double[] back = new double[d];
         Arrays.setAll(back, i -> root[i] / s);
+        return new RowMap(plain.scale, NONE, plain.shift, symmetric(eigen, of), symmetric(eigen, back));
+    }
+
+    /**
+     * The map under which squared errors are weighed by I + βF.
+     *
+     * @param sample [rows × d], raw units, by which s is measured
+     * @param plain the map without weights, of one factor
+     */
+    static RowMap weighted(
+            RowMap plain, Matrix sample, GradientMoment moment, double beta, boolean normalize, Workers workers) {
+        int d = plain.width();
+        double[][] fisher = moment.normalised();
+        Covariance covariance = new Covariance(d);
+        covariance.add(sample, workers);
+        double[][] spread = covariance.matrix();
+        double[] mean = covariance.mean();
+        for (int c = 0; c < plain.shift.length; c++) {
+            mean[c] -= plain.shift[c];
+        }
+        double squares = 0;
+        for (int i = 0; i < d; i++) {
+            for (int j = 0; j < d; j++) {
+                squares += ((i == j ? 1 : 0) + beta * fisher[i][j]) * (spread[i][j] + mean[i] * mean[j]);
+            }
+        }
+        double s = scale(d, squares, normalize);
+        SymmetricEigen eigen = SymmetricEigen.of(fisher, d);
+        double[] of = new double[d];
+        Arrays.setAll(of, i -> s * Math.sqrt(1 + beta * Math.max(0, eigen.values()[i])));
+        double[] back = new double[d];
+        Arrays.setAll(back, i -> 1 / of[i]);
         return new RowMap(plain.scale, NONE, plain.shift, symmetric(eigen, of), symmetric(eigen, back));
     }
 

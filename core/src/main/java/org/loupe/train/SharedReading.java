@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.loupe.activations.PairedRows;
 import org.loupe.activations.Prefetcher;
 import org.loupe.activations.RowSource;
 import org.loupe.activations.ShuffledRows;
@@ -24,7 +26,9 @@ final class SharedReading implements AutoCloseable {
     private final List<Integer> parts;
     private final Workers workers;
     private final Consumer<TrainEvent> listener;
-    private final Map<TrainConfig.Input, DataStatistics> statistics = new HashMap<>();
+    private final RowSource rows;
+    private final Map<Measured, DataStatistics> statistics = new HashMap<>();
+    private @Nullable GradientMoment moment;
     private final List<Training> training = new ArrayList<>();
     private final List<BadInput> diverged = new ArrayList<>();
     private long charged = System.nanoTime();
@@ -32,8 +36,17 @@ final class SharedReading implements AutoCloseable {
     /**
      * What configurations must have in common to be given the same batches by one loop. Of rows in file order the seed is
      * no part.
+     *
+     * @param gradients whether each row's gradient stands behind it
      */
-    record Key(int batch, long seed, boolean shuffle, int buffer, int threads, double checkpointSeconds) {
+    record Key(
+            int batch,
+            long seed,
+            boolean shuffle,
+            int buffer,
+            int threads,
+            double checkpointSeconds,
+            boolean gradients) {
         static Key of(TrainConfig config) {
             boolean shuffle = config.input().shuffle();
             return new Key(
@@ -42,13 +55,19 @@ final class SharedReading implements AutoCloseable {
                     shuffle,
                     config.input().buffer(),
                     config.threadCount(),
-                    config.checkpoint_seconds());
+                    config.checkpoint_seconds(),
+                    config.readsGradients());
         }
     }
 
+    /** What statistics depend on beside the rows. */
+    private record Measured(TrainConfig.Input input, double metric) {}
+
     SharedReading(Key key, RowSource rows, Consumer<TrainEvent> listener) {
         this.key = key;
-        this.order = new ShuffledRows(rows, key.batch(), key.seed(), key.buffer(), key.shuffle());
+        this.rows = rows;
+        RowSource read = key.gradients() ? new PairedRows(rows, rows.gradients()) : rows;
+        this.order = new ShuffledRows(read, key.batch(), key.seed(), key.buffer(), key.shuffle());
         this.parts = rows.parts();
         this.workers = new Workers(key.threads());
         this.listener = listener;
@@ -59,10 +78,24 @@ final class SharedReading implements AutoCloseable {
         training.add(new Training(
                 job,
                 record,
-                input -> statistics.computeIfAbsent(
-                        input, i -> DataStatistics.of(sample(i.sample()), parts, i, workers)),
+                config ->
+                        statistics.computeIfAbsent(new Measured(config.inputInForce(), config.metric()), this::measure),
                 workers,
                 listener));
+    }
+
+    private DataStatistics measure(Measured by) {
+        Matrix sample = sample(by.input().sample());
+        if (by.metric() > 0) {
+            GradientMoment known = moment == null ? GradientMoment.of(rows.gradients(), workers) : moment;
+            moment = known;
+            return DataStatistics.weighted(sample, known, by.metric(), by.input(), workers);
+        }
+        if (key.gradients()) {
+            return DataStatistics.of(sample.columns(0, rows.width()), parts, by.input(), workers)
+                    .withGradients(GradientMoment.scale(rows.gradients()));
+        }
+        return DataStatistics.of(sample, parts, by.input(), workers);
     }
 
     /** The first batches of the run, as many as make up the sample. */

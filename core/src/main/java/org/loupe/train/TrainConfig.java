@@ -51,6 +51,10 @@ public record TrainConfig(
         @About("Reconstruction loss: squared is Σ‖x − x̂‖² / V, norm is Σ‖x − x̂‖ / √V.")
         Loss loss,
 
+        @About(
+                "What the error is weighed by: local is nothing, gradient_weighted the gradients of a store made by harvest --gradients.")
+        Objective objective,
+
         @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them; the"
                 + " codes of vq and residual_vq are free always.")
         Norms norms,
@@ -66,6 +70,8 @@ public record TrainConfig(
         boolean cosine,
 
         @About("What single architectures need.") ArchitectureConfig arch,
+
+        @About("What a store's gradients do.") GradientConfig gradient,
 
         @About("Optimiser.") Optimizer optimizer,
 
@@ -218,11 +224,13 @@ public record TrainConfig(
             Precision.F32,
             0,
             Loss.SQUARED,
+            Objective.LOCAL,
             Norms.UNIT,
             false,
             false,
             false,
             ArchitectureConfig.DEFAULT,
+            new GradientConfig(GradientConfig.Form.METRIC, 4, 0),
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.7, 0.2),
@@ -267,6 +275,7 @@ public record TrainConfig(
                 "input.whiten",
                 "full",
                 "none for " + architecture.key() + ", whose encoder is its dictionary");
+        gradient.check(objective, architecture, loss, input.whiten(), cosine);
         if (architecture.classic()) {
             String reason = " for " + architecture.key();
             require(!aligned, "aligned", aligned, "false" + reason);
@@ -305,6 +314,21 @@ public record TrainConfig(
         if (!holds) {
             throw new IllegalArgumentException(key + ": " + value + ", expected " + rule);
         }
+    }
+
+    /** β of the metric that rows are mapped by; 0: there is none. */
+    double metric() {
+        return gradient.weighs(objective, GradientConfig.Form.METRIC) ? gradient.beta() : 0;
+    }
+
+    /** β of the term that each row's own gradient adds; 0: there is none. */
+    double tokenTerm() {
+        return gradient.weighs(objective, GradientConfig.Form.TOKEN) ? gradient.beta() : 0;
+    }
+
+    /** Whether batches have each row's gradient behind the row. */
+    boolean readsGradients() {
+        return tokenTerm() > 0 || gradient.select() > 0;
     }
 
     /** How rows are read in this architecture. */

@@ -62,6 +62,9 @@ public final class TrainRun {
             Consumer<TrainEvent> listener) {
         Memory.require(jobs, rows.width());
         for (TrainJob job : jobs) {
+            if (job.config().metric() > 0 || job.config().readsGradients()) {
+                rows.gradients(); // rows without them are refused before anything is written
+            }
             if (rows.targetWidth() > 0 && job.config().architecture().tied()) {
                 throw new BadInput(
                         "architecture: " + job.config().architecture().key()

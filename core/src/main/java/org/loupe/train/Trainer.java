@@ -43,6 +43,7 @@ public final class Trainer implements AutoCloseable {
     private final Batch batch;
     private final Coder coder;
     private final NestedLoss objective;
+    private final @Nullable RowGradients rowGradients;
     private final SparseRows sparse;
     private final @Nullable SkipPath skip;
     private final @Nullable ScorePath score;
@@ -94,6 +95,11 @@ public final class Trainer implements AutoCloseable {
         this.steps = steps;
         this.deadAfter = config.deadAfter(steps);
         this.statistics = statistics;
+        boolean unweighted = config.metric() > 0 && statistics.inputs().map().isScaled();
+        if (unweighted || (config.readsGradients() && !(statistics.gradientScale() > 0))) {
+            throw new BadInput("objective: gradient_weighted and gradient.select need the gradients of a store,"
+                    + " and here are none other than 0");
+        }
         this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
         this.targetMap = new RowMapper(statistics.targets().map(), kernels);
         this.sae = InitialSae.of(config, statistics, kernels);
@@ -118,10 +124,14 @@ public final class Trainer implements AutoCloseable {
                 config.cosine(),
                 factor,
                 workers);
+        this.rowGradients = config.readsGradients() ? new RowGradients(statistics.gradientScale(), kernels) : null;
+        if (rowGradients != null) {
+            batch.modelGradient = Matrix.zeros(config.batch(), sae.dIn());
+        }
         this.sparse = new SparseRows(kernels, workers, config.cosine() ? NEVER : dense);
         this.coder = Coders.of(
                 config, sae, statistics, factor, offer.product().orElse(null), sparse, dense, kernels, workers);
-        this.objective = new NestedLoss(config.loss(), workers);
+        this.objective = new NestedLoss(config.loss(), config.tokenTerm(), workers);
         this.denseGradients = new DenseGradients(kernels, workers);
         this.auxiliary = config.auxk().weight() > 0 && !config.architecture().classic()
                 ? new AuxiliaryLoss(
@@ -159,10 +169,12 @@ public final class Trainer implements AutoCloseable {
     /**
      * One step.
      *
-     * @param rows [batch × (dIn + target width)] in raw units; not modified
+     * @param rows [batch × (dIn + target width)] in raw units, behind them [batch × dIn] gradients where the configuration reads them;
+     *     not modified
      */
     public StepStats step(Matrix rows) {
-        rows.requireCols(sae.dIn() + (sae.subtractDecoderBias() ? 0 : sae.dOut()), "training step");
+        rows.requireCols(
+                sae.dIn() + (sae.subtractDecoderBias() ? 0 : sae.dOut()) + batch.modelGradient.cols(), "training step");
         if (rows.rows() != config.batch()) {
             throw new IllegalArgumentException(
                     "training step: " + rows.rows() + " rows, expected the batch of " + config.batch());
@@ -260,15 +272,19 @@ public final class Trainer implements AutoCloseable {
     private void forward(Matrix rows, double progress) {
         int dIn = sae.dIn();
         int dOut = sae.subtractDecoderBias() ? 0 : sae.dOut();
+        int width = rows.cols();
         float[] subtracted = sae.subtractDecoderBias() ? sae.decoderBias() : new float[dIn];
         workers.forEach(batch.rows, ROW_CHUNK, (from, to, worker) -> {
             for (int r = from; r < to; r++) {
-                inputMap.apply(rows.data(), r * (dIn + dOut), batch.x.data(), r * dIn);
+                inputMap.apply(rows.data(), r * width, batch.x.data(), r * dIn);
                 for (int c = 0; c < dIn; c++) {
                     batch.inputs.data()[r * dIn + c] = batch.x.data()[r * dIn + c] - subtracted[c];
                 }
                 if (dOut > 0) {
-                    targetMap.apply(rows.data(), r * (dIn + dOut) + dIn, batch.target.data(), r * dOut);
+                    targetMap.apply(rows.data(), r * width + dIn, batch.target.data(), r * dOut);
+                }
+                if (rowGradients != null) {
+                    rowGradients.apply(rows.data(), r * width + dIn + dOut, batch.modelGradient.data(), r * dIn, dIn);
                 }
             }
         });

@@ -32,7 +32,7 @@ final class Training implements AutoCloseable {
     Training(
             TrainJob job,
             RunRecord record,
-            Function<TrainConfig.Input, DataStatistics> statistics,
+            Function<TrainConfig, DataStatistics> statistics,
             Workers workers,
             Consumer<TrainEvent> listener) {
         this.job = job;
@@ -46,7 +46,7 @@ final class Training implements AutoCloseable {
     }
 
     private static Trainer open(
-            TrainJob job, long steps, Function<TrainConfig.Input, DataStatistics> statistics, Workers workers) {
+            TrainJob job, long steps, Function<TrainConfig, DataStatistics> statistics, Workers workers) {
         TrainConfig config = job.config();
         Path checkpoint = job.out().resolve(Checkpoint.FILE);
         if (Files.exists(checkpoint)) {
@@ -55,7 +55,7 @@ final class Training implements AutoCloseable {
             trainer.restore(state);
             return trainer;
         }
-        return new Trainer(config, statistics.apply(config.inputInForce()), steps, workers);
+        return new Trainer(config, statistics.apply(config), steps, workers);
     }
 
     /** Steps done, and so the step of the batch that comes next. */

@@ -59,7 +59,8 @@ class PairsTest {
                     folder,
                     s,
                     dtype,
-                    new StoreWriter.Rows(slice(X, from, count), numbers, numbers, numbers, slice(Y, from, count))));
+                    new StoreWriter.Rows(
+                            slice(X, from, count), numbers, numbers, numbers, slice(Y, from, count), null)));
         }
         StoreInfo info = new StoreInfo(
                 plain.provenance(),
@@ -74,7 +75,8 @@ class PairsTest {
                 plain.corpusDocuments(),
                 shards,
                 List.of(new StoreInfo.Part("a", 2, 4), new StoreInfo.Part("b", 3, 5)),
-                new StoreInfo.Part("c", OUT, 6));
+                new StoreInfo.Part("c", OUT, 6),
+                null);
         StoreWriter.finish(folder, info);
         return info;
     }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
 import org.loupe.tensor.Matrix;
@@ -26,11 +27,14 @@ public final class TestStores {
 
     /** Writes the rows as shards of these sizes. */
     public static StoreInfo write(Path folder, Matrix rows, Dtype dtype, int... shardRows) {
+        return write(folder, rows, null, dtype, shardRows);
+    }
+
+    /** Writes the rows and their gradients as shards of these sizes. */
+    public static StoreInfo write(Path folder, Matrix rows, @Nullable Matrix gradients, Dtype dtype, int... shardRows) {
         List<StoreInfo.Shard> shards = new ArrayList<>();
         int from = 0;
         for (int n : shardRows) {
-            Matrix part = Matrix.zeros(n, rows.cols());
-            System.arraycopy(rows.data(), rows.offset(from), part.data(), 0, n * rows.cols());
             int[] token = new int[n];
             int[] position = new int[n];
             int[] document = new int[n];
@@ -40,7 +44,16 @@ public final class TestStores {
                 document[i] = (from + i) / 5;
             }
             shards.add(StoreWriter.writeShard(
-                    folder, shards.size(), dtype, new StoreWriter.Rows(part, token, position, document)));
+                    folder,
+                    shards.size(),
+                    dtype,
+                    new StoreWriter.Rows(
+                            slice(rows, from, n),
+                            token,
+                            position,
+                            document,
+                            null,
+                            gradients == null ? null : slice(gradients, from, n))));
             from += n;
         }
         List<DocumentTable.Document> documents = new ArrayList<>();
@@ -60,8 +73,17 @@ public final class TestStores {
                 Map.of("context", "128"),
                 DocumentTable.FILE,
                 5,
-                shards);
+                shards,
+                List.of(new StoreInfo.Part(PROVENANCE.hook(), rows.cols(), 12.5)),
+                null,
+                gradients == null ? null : GradientLoss.KL);
         StoreWriter.finish(folder, info);
         return info;
+    }
+
+    private static Matrix slice(Matrix rows, int from, int count) {
+        Matrix out = Matrix.zeros(count, rows.cols());
+        System.arraycopy(rows.data(), rows.offset(from), out.data(), 0, count * rows.cols());
+        return out;
     }
 }

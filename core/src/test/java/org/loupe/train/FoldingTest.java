@@ -18,6 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.loupe.activations.MatrixRows;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
 import org.loupe.sae.Activation;
@@ -233,6 +234,41 @@ class FoldingTest {
         try (Workers workers = new Workers(2)) {
             TrainConfig config = config(architecture, "input.whiten=full", "input.centre_rows=true");
             check(trained(config, uneven(), PARTS, workers), uneven(), workers, folder);
+        }
+    }
+
+    /** Gradients of few directions, one far larger than the others: a map of condition 1:20. */
+    static Matrix gradients() {
+        Matrix g = Matrix.zeros(ROWS, D);
+        Random random = new Random(8);
+        for (int r = 0; r < ROWS; r++) {
+            double shared = random.nextGaussian();
+            for (int c = 0; c < D; c++) {
+                g.data()[r * D + c] = (float) ((c < 6 ? shared : 0) + (c % 4 == 0 ? 0.3 * random.nextGaussian() : 0));
+            }
+        }
+        return g;
+    }
+
+    @ParameterizedTest
+    @MethodSource("withAnEncoder")
+    void theMetricOfGradients(Architecture architecture, @TempDir Path folder) {
+        try (Workers workers = new Workers(2)) {
+            for (boolean centred : new boolean[] {false, true}) {
+                TrainConfig config = config(
+                        architecture,
+                        "objective=gradient_weighted",
+                        "gradient.beta=30",
+                        "input.centre_rows=" + centred);
+                GradientMoment moment = GradientMoment.of(new MatrixRows(gradients()), workers);
+                DataStatistics statistics =
+                        DataStatistics.weighted(uneven(), moment, config.metric(), config.inputInForce(), workers);
+                Trainer trainer = new Trainer(config, statistics, 20, workers);
+                for (int step = 0; step < 20; step++) {
+                    trainer.step(uneven());
+                }
+                check(trainer, uneven(), workers, folder);
+            }
         }
     }
 

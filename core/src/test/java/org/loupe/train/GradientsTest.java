@@ -24,6 +24,7 @@ import org.loupe.tensor.Workers;
 class GradientsTest {
     private static final double SCALE = 1.75;
     private static final double VARIANCE = 3.25;
+    private static final double GRADIENT_SCALE = 0.6;
 
     private static final long STEP = 5;
 
@@ -58,8 +59,9 @@ class GradientsTest {
                     "auxk.dead_after=" + batch));
             all.addAll(keys);
             TrainConfig config = ConfigReader.read(TrainConfig.DEFAULT, null, all);
-            DataStatistics statistics =
-                    DataStatistics.same(new InputStatistics(RowMap.scalar(SCALE, d), VARIANCE, new float[d]));
+            DataStatistics statistics = DataStatistics.same(
+                            new InputStatistics(RowMap.scalar(SCALE, d), VARIANCE, new float[d]))
+                    .withGradients(GRADIENT_SCALE);
             trainer = new Trainer(config, statistics, 2 * STEP, workers);
             TrainState start = trainer.state();
             Arrays.fill(start.lastFired(), STEP * batch);
@@ -71,12 +73,18 @@ class GradientsTest {
             }
             trainer.restore(new TrainState(STEP, statistics, start.arrays(), start.control(), start.lastFired()));
             randomise(config, random);
-            rows = Matrix.zeros(batch, d);
-            fill(rows.data(), random, 1);
+            Matrix x = Matrix.zeros(batch, d);
+            fill(x.data(), random, 1);
+            Matrix g = Matrix.zeros(config.readsGradients() ? batch : 0, d);
+            fill(g.data(), random, 2);
+            for (int c = 0; g.rows() > 0 && c < d; c++) {
+                g.data()[c] *= 50; // so long that it is shortened
+            }
+            rows = g.rows() > 0 ? Matrix.beside(List.of(x, g)) : x;
             scaled = new double[batch][d];
             for (int r = 0; r < batch; r++) {
                 for (int c = 0; c < d; c++) {
-                    scaled[r][c] = (float) (rows.at(r, c) * SCALE);
+                    scaled[r][c] = (float) (x.at(r, c) * SCALE);
                 }
             }
             ArchitectureConfig.Gumbel gumbel = config.arch().gumbel();
@@ -93,7 +101,24 @@ class GradientsTest {
                     (row, latent) -> temperature * GumbelCoder.noise(seed, salt, row, latent),
                     0.3,
                     auxK,
-                    dead);
+                    dead,
+                    unit(g));
+        }
+
+        /** ĝ by its definition. */
+        private static double[][] unit(Matrix g) {
+            int d = g.cols();
+            double[][] out = new double[g.rows()][d];
+            for (int r = 0; r < g.rows(); r++) {
+                double squares = 0;
+                for (int c = 0; c < d; c++) {
+                    squares += Math.pow(GRADIENT_SCALE * g.at(r, c), 2);
+                }
+                for (int c = 0; c < d; c++) {
+                    out[r][c] = GRADIENT_SCALE * g.at(r, c) * Math.min(1, 3 * Math.sqrt(d / squares));
+                }
+            }
+            return out;
         }
 
         private void randomise(TrainConfig config, Random random) {
@@ -271,7 +296,17 @@ class GradientsTest {
                 "architecture=matryoshka cosine=true",
                 "architecture=jumprelu cosine=true",
                 "architecture=gated cosine=true loss=norm",
-                "architecture=abstopk cosine=true"
+                "architecture=abstopk cosine=true",
+                "architecture=topk objective=gradient_weighted gradient.form=token gradient.beta=0.8",
+                "architecture=topk aligned=true objective=gradient_weighted gradient.form=token gradient.beta=3",
+                "architecture=hierarchical_topk objective=gradient_weighted gradient.form=token gradient.beta=2",
+                "architecture=matryoshka objective=gradient_weighted gradient.form=token gradient.beta=2",
+                "architecture=matching_pursuit objective=gradient_weighted gradient.form=token gradient.beta=2",
+                "architecture=relu norms=free objective=gradient_weighted gradient.form=token gradient.beta=2",
+                "architecture=jumprelu objective=gradient_weighted gradient.form=token gradient.beta=0",
+                "architecture=gated objective=gradient_weighted gradient.form=token gradient.beta=2",
+                "architecture=topk gradient.select=1.5",
+                "architecture=topk gradient.select=0.4 objective=gradient_weighted gradient.form=token gradient.beta=1"
             })
     void gradientsEqualFiniteDifferences(String keys) {
         long seed = 1;

@@ -16,6 +16,7 @@ import org.loupe.sae.Sae;
  *
  * @param noise Gumbel noise of (row, latent), scaled by the temperature
  * @param dead latents of the auxiliary loss; empty for none
+ * @param modelGradient ĝ of each row; empty where nothing reads it
  */
 record ScalarModel(
         int d,
@@ -28,7 +29,8 @@ record ScalarModel(
         Noise noise,
         double auxWeight,
         int auxK,
-        int[] dead) {
+        int[] dead,
+        double[][] modelGradient) {
     /** Share of the run at which the step is done. */
     static final double PROGRESS = 0.5;
 
@@ -87,7 +89,7 @@ record ScalarModel(
         double[][][] levels = activations(theta, x, base);
         double total = 0;
         for (double[][] f : levels) {
-            total += distance(residual(theta, x, f)) * factor(x.length) / levels.length;
+            total += weighed(residual(theta, x, f)) * factor(x.length) / levels.length;
         }
         total += penalty(theta, x, base, levels[levels.length - 1]);
         return dead.length == 0 ? total : total + auxiliary(theta, x, base);
@@ -112,6 +114,20 @@ record ScalarModel(
         return 1 / (rows * (config.loss() == Loss.SQUARED ? variance : Math.sqrt(variance)));
     }
 
+    private double weighed(double[][] residual) {
+        double beta = config.tokenTerm();
+        double total = distance(residual);
+        for (int r = 0; beta > 0 && r < residual.length; r++) {
+            total += beta * Math.pow(inner(modelGradient[r], residual[r], 0), 2);
+        }
+        return total / (1 + beta);
+    }
+
+    /** ⟨a, b[at…]⟩. */
+    private static double inner(double[] a, double[] b, int at) {
+        return IntStream.range(0, a.length).mapToDouble(c -> a[c] * b[at + c]).sum();
+    }
+
     private double distance(double[][] residual) {
         return config.loss() == Loss.SQUARED
                 ? squares(residual)
@@ -126,7 +142,16 @@ record ScalarModel(
         int[] all = IntStream.range(0, m).toArray();
         return switch (config.architecture()) {
             case RELU, P_ANNEAL -> one(map(z, (r, i, v) -> Math.max(v, 0)));
-            case TOPK -> one(keep(z, r -> winners(z[r], all, k)));
+            case TOPK -> {
+                double select = config.gradient().select();
+                double[][] score = select == 0
+                        ? z
+                        : map(
+                                z,
+                                (r, i, v) -> v
+                                        * (1 + select * Math.abs(inner(modelGradient[r], theta, decoderAt() + i * d))));
+                yield one(keep(z, r -> winners(score[r], all, k)));
+            }
             case ABSTOPK -> one(keep(z, r -> winners(map(z, (row, i, v) -> Math.abs(v))[r], all, k)));
             case HIERARCHICAL_TOPK -> {
                 int count = TopKCoder.levels(k);

@@ -39,11 +39,7 @@ final class Positions {
 
     /** Places whose next token is of the same document; what they predict is {@code ids[i + 1]}. */
     static int[] predicting(TokenBatch batch) {
-        return IntStream.range(0, batch.size())
-                .filter(i -> i % batch.length() < batch.length() - 1
-                        && document(batch, i) > 0
-                        && document(batch, i) == document(batch, i + 1))
-                .toArray();
+        return batch.predicting();
     }
 
     /** Number of the document at a place, from 1 on; 0 for the prefix, −1 for padding. */

@@ -12,6 +12,7 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.DocumentTable;
+import org.loupe.activations.GradientLoss;
 import org.loupe.activations.StoreInfo;
 import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
@@ -68,6 +69,7 @@ public final class Harvest {
     public static Result run(
             LanguageModel model, Corpus corpus, HarvestConfig config, Path folder, Consumer<HarvestEvent> listener) {
         List<HookPoint> hooks = config.hooks().all();
+        GradientLoss loss = config.hooks().gradients();
         Subject subject = new Subject(
                 model.info().name(),
                 model.info().sha256(),
@@ -76,7 +78,9 @@ public final class Harvest {
                 model.tokenizer().prefix(),
                 model.tokenizer()::encode,
                 model.tokenizer()::decode,
-                batch -> model.activations(batch, hooks));
+                loss == null
+                        ? (batch, _) -> new Forward.Rows(model.activations(batch, hooks), null)
+                        : new LossGradients(model, hooks.getFirst(), loss, config.seed()));
         return run(subject, corpus, config, folder, listener);
     }
 
@@ -203,7 +207,8 @@ public final class Harvest {
                 plan.corpusDocuments(),
                 progress.shards(),
                 inputs,
-                config.hooks().target() == null ? null : parts.getLast());
+                config.hooks().target() == null ? null : parts.getLast(),
+                config.hooks().gradients());
     }
 
     private List<StoreInfo.Part> parts(List<Double> normLimits) {
@@ -224,6 +229,9 @@ public final class Harvest {
         keys.put("hook", config.hooks().inputNames());
         if (config.hooks().target() != null) {
             keys.put("out_hook", config.hooks().target().toString());
+        }
+        if (config.hooks().gradients() != null) {
+            keys.put("gradients", config.hooks().gradients().key());
         }
         keys.put("tokens", String.valueOf(config.tokens()));
         keys.put("prefix", Arrays.toString(subject.prefix()));

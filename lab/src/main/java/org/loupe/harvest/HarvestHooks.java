@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.loupe.activations.GradientLoss;
 import org.loupe.io.BadInput;
 import org.loupe.lm.HookPoint;
 
@@ -13,8 +14,12 @@ import org.loupe.lm.HookPoint;
  *
  * @param inputs whose rows stand side by side in {@code activations}, in this order
  * @param target whose rows a transcoder is to write, stored as a tensor of their own; null for none
+ * @param gradients the loss whose gradients by the one hook point's rows are stored too; null for none
  */
-public record HarvestHooks(List<HookPoint> inputs, @Nullable HookPoint target) {
+public record HarvestHooks(
+        List<HookPoint> inputs,
+        @Nullable HookPoint target,
+        @Nullable GradientLoss gradients) {
     public HarvestHooks {
         inputs = List.copyOf(inputs);
         if (inputs.isEmpty()) {
@@ -26,11 +31,20 @@ public record HarvestHooks(List<HookPoint> inputs, @Nullable HookPoint target) {
                 throw new BadInput("hook point " + point + " is named twice");
             }
         }
+        if (gradients != null && seen.size() > 1) {
+            throw new BadInput("gradients are those of one hook point, but " + seen.size() + " are named: "
+                    + HookPoint.join(all(inputs, target)));
+        }
+    }
+
+    /** Hook points without gradients. */
+    public HarvestHooks(List<HookPoint> inputs, @Nullable HookPoint target) {
+        this(inputs, target, null);
     }
 
     /** One hook point, its rows their own targets. */
     public static HarvestHooks of(HookPoint hook) {
-        return new HarvestHooks(List.of(hook), null);
+        return new HarvestHooks(List.of(hook), null, null);
     }
 
     /** The inputs and, behind them, the target. */

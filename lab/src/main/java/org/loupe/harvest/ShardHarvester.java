@@ -2,6 +2,7 @@ package org.loupe.harvest;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.Finite;
@@ -20,21 +21,24 @@ final class ShardHarvester {
     private final int batch;
     private final int inputs;
     /** Rows of the first batch, which the norm limits need before the first shard does. */
-    private @Nullable List<Matrix> first;
+    private Forward.@Nullable Rows first;
+
+    private final boolean gradients;
 
     ShardHarvester(Subject subject, TokenPlan plan, HarvestConfig config) {
         this.subject = subject;
         this.plan = plan;
         this.batch = config.batch();
         this.inputs = config.hooks().inputs().size();
+        this.gradients = config.hooks().gradients() != null;
     }
 
     /** {@value #SINK} × the median norm of the document tokens of the first batch, for each hook point. */
     List<Double> normLimits() {
         TokenBatch tokens = plan.batch(0, Math.min(batch, plan.rows()));
-        List<Matrix> parts = subject.forward().apply(tokens);
-        first = parts;
-        return parts.stream().map(rows -> normLimit(tokens, rows)).toList();
+        Forward.Rows rows = subject.forward().of(tokens, 0);
+        first = rows;
+        return rows.parts().stream().map(part -> normLimit(tokens, part)).toList();
     }
 
     private static double normLimit(TokenBatch tokens, Matrix rows) {
@@ -63,7 +67,7 @@ final class ShardHarvester {
      */
     StoreWriter.Rows harvest(int from, int to, List<Double> limits, IntConsumer progress) {
         int most = Math.toIntExact(plan.tokens(from, to));
-        Kept kept = new Kept(most, subject.widths(), inputs);
+        Kept kept = new Kept(most, subject.widths(), inputs, gradients);
         for (int row = from; row < to; row += batch) {
             int end = Math.min(to, row + batch);
             TokenBatch tokens = plan.batch(row, end);
@@ -73,42 +77,47 @@ final class ShardHarvester {
         return kept.rows();
     }
 
-    private List<Matrix> rows(int row, TokenBatch tokens) {
-        List<Matrix> known = first;
+    private Forward.Rows rows(int row, TokenBatch tokens) {
+        Forward.Rows known = first;
         first = null;
-        return known != null && row == 0 && known.getFirst().rows() == tokens.size()
+        return known != null && row == 0 && known.parts().getFirst().rows() == tokens.size()
                 ? known
-                : subject.forward().apply(tokens);
+                : subject.forward().of(tokens, row);
     }
 
-    /** The rows of a shard so far: inputs side by side in one matrix, targets in another. */
+    /** The rows of a shard so far: inputs side by side in one matrix, targets in another, gradients in a third. */
     private static final class Kept {
         private final int inputs;
         private final Matrix activations;
         private final @Nullable Matrix targets;
+        private final @Nullable Matrix gradients;
         private final int[] token;
         private final int[] position;
         private final int[] document;
         private int count;
 
-        Kept(int most, List<Integer> widths, int inputs) {
+        Kept(int most, List<Integer> widths, int inputs, boolean gradients) {
             this.inputs = inputs;
             this.activations = Matrix.zeros(
                     most, widths.stream().limit(inputs).mapToInt(w -> w).sum());
             this.targets = widths.size() > inputs ? Matrix.zeros(most, widths.getLast()) : null;
+            this.gradients = gradients ? Matrix.zeros(most, activations.cols()) : null;
             this.token = new int[most];
             this.position = new int[most];
             this.document = new int[most];
         }
 
-        void add(List<Matrix> parts, int row, int token, int position, int document) {
+        void add(Forward.Rows rows, int row, int token, int position, int document) {
             int column = 0;
-            for (Matrix part : parts.subList(0, inputs)) {
+            for (Matrix part : rows.parts().subList(0, inputs)) {
                 copy(part, row, activations, column);
                 column += part.cols();
             }
             if (targets != null) {
-                copy(parts.getLast(), row, targets, 0);
+                copy(rows.parts().getLast(), row, targets, 0);
+            }
+            if (gradients != null) {
+                copy(Objects.requireNonNull(rows.gradients(), "gradients"), row, gradients, 0);
             }
             this.token[count] = token;
             this.position[count] = position;
@@ -122,29 +131,40 @@ final class ShardHarvester {
 
         StoreWriter.Rows rows() {
             return new StoreWriter.Rows(
-                    activations.head(count), token, position, document, targets == null ? null : targets.head(count));
+                    activations.head(count),
+                    token,
+                    position,
+                    document,
+                    targets == null ? null : targets.head(count),
+                    gradients == null ? null : gradients.head(count));
         }
     }
 
-    private void keep(TokenBatch tokens, List<Matrix> parts, int firstRow, List<Double> limits, Kept kept) {
+    private void keep(TokenBatch tokens, Forward.Rows rows, int firstRow, List<Double> limits, Kept kept) {
         int[] positions = tokens.positions();
         for (int i = 0; i < tokens.size(); i++) {
             if (!isOfDocument(tokens, i)) {
                 continue;
             }
             int document = plan.firstDocument(firstRow + i / tokens.length()) + segment(tokens, i) - 1;
-            for (Matrix rows : parts) {
-                int column = Finite.firstBad(rows, i);
-                if (column >= 0) {
-                    throw new BadInput("model " + subject.name() + ": the activation of token " + tokens.ids()[i]
-                            + " ('" + subject.decode().apply(new int[] {tokens.ids()[i]}) + "') at position "
-                            + positions[i] + " of document " + document + " is " + rows.at(i, column) + " in column "
-                            + column);
-                }
+            for (Matrix part : rows.parts()) {
+                requireFinite("activation", part, tokens, i, positions[i], document);
             }
-            if (isWithin(parts, i, positions[i], limits)) {
-                kept.add(parts, i, tokens.ids()[i], positions[i], document);
+            if (rows.gradients() != null) {
+                requireFinite("gradient", rows.gradients(), tokens, i, positions[i], document);
             }
+            if (isWithin(rows.parts(), i, positions[i], limits)) {
+                kept.add(rows, i, tokens.ids()[i], positions[i], document);
+            }
+        }
+    }
+
+    private void requireFinite(String what, Matrix rows, TokenBatch tokens, int i, int position, int document) {
+        int column = Finite.firstBad(rows, i);
+        if (column >= 0) {
+            throw new BadInput("model " + subject.name() + ": the " + what + " of token " + tokens.ids()[i] + " ('"
+                    + subject.decode().apply(new int[] {tokens.ids()[i]}) + "') at position " + position
+                    + " of document " + document + " is " + rows.at(i, column) + " in column " + column);
         }
     }
 

@@ -2,8 +2,6 @@ package org.loupe.harvest;
 
 import java.util.List;
 import java.util.function.Function;
-import org.loupe.lm.TokenBatch;
-import org.loupe.tensor.Matrix;
 
 /**
  * What harvesting needs of a model: its identity, its tokeniser and its rows at the hook points.
@@ -15,7 +13,7 @@ import org.loupe.tensor.Matrix;
  * @param prefix tokens that go before every document
  * @param encode text to token ids
  * @param decode token ids to text
- * @param forward the rows of a batch at each hook point, {@code [sequences · length × width]}
+ * @param forward runs a batch
  */
 record Subject(
         String name,
@@ -25,4 +23,4 @@ record Subject(
         int[] prefix,
         Function<String, int[]> encode,
         Function<int[], String> decode,
-        Function<TokenBatch, List<Matrix>> forward) {}
+        Forward forward) {}

@@ -1,6 +1,7 @@
 package org.loupe.lm;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -78,6 +79,31 @@ public record TokenBatch(int[] ids, int sequences, int length, int @Nullable [] 
             }
         }
         return positions;
+    }
+
+    /**
+     * Places whose next token is of the same document, as indices of {@link #ids}: what a place i among them predicts is {@code
+     * ids[i + 1]}. A row without segments is one document after a prefix of one token.
+     */
+    public int[] predicting() {
+        return IntStream.range(0, size())
+                .filter(i -> i % length < length - 1 && document(i) > 0 && document(i) == document(i + 1))
+                .toArray();
+    }
+
+    private int document(int index) {
+        return segments == null ? (index % length == 0 ? 0 : 1) : segments[index];
+    }
+
+    /** Rows [first, first + count) as a batch of their own. */
+    public TokenBatch rows(int first, int count) {
+        int from = first * length;
+        int to = (first + count) * length;
+        return new TokenBatch(
+                Arrays.copyOfRange(ids, from, to),
+                count,
+                length,
+                segments == null ? null : Arrays.copyOfRange(segments, from, to));
     }
 
     /** Whether plain causal attention gives every real token what it should see: no documents, padding only on the right. */

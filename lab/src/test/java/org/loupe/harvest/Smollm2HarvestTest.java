@@ -12,11 +12,13 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.loupe.activations.ActivationStore;
+import org.loupe.activations.GradientLoss;
 import org.loupe.io.Dtype;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
@@ -63,20 +65,21 @@ class Smollm2HarvestTest {
 
     /** Batches of 3 rows are small enough for one part, and shards end with smaller ones. */
     @ParameterizedTest
-    @EnumSource(Precision.class)
-    void interruptedAndGoneOnWithOtherThreadsItEndsWithTheSameBytes(Precision precision) throws IOException {
+    @CsvSource({"F32,", "BF16,", "F32,KL", "BF16,KL"})
+    void interruptedAndGoneOnWithOtherThreadsItEndsWithTheSameBytes(Precision precision, @Nullable GradientLoss loss)
+            throws IOException {
         Path whole = folder.resolve("whole");
-        harvest(precision, 1, whole, event -> {});
+        harvest(precision, loss, 1, whole, event -> {});
         Path cut = folder.resolve("cut");
         assertThrows(
                 IllegalStateException.class,
-                () -> harvest(precision, 5, cut, event -> {
+                () -> harvest(precision, loss, 5, cut, event -> {
                     if (event.stage() == HarvestEvent.Stage.RUNNING && event.done() > event.total() / 2) {
                         throw new IllegalStateException("interrupted");
                     }
                 }));
         assertTrue(HarvestProgress.read(cut).shards().size() > 0, "nothing to go on from");
-        harvest(precision, 2, cut, event -> {});
+        harvest(precision, loss, 2, cut, event -> {});
         try (Stream<Path> files = Files.list(whole)) {
             for (Path file : files.toList()) {
                 assertArrayEquals(
@@ -85,8 +88,14 @@ class Smollm2HarvestTest {
         }
     }
 
-    private static void harvest(Precision precision, int threads, Path out, Consumer<HarvestEvent> listener) {
-        HarvestConfig config = new HarvestConfig(HookPoint.residPost(4), 1200, 128, 3, Dtype.F32, 500, false, 1);
+    private static void harvest(
+            Precision precision,
+            @Nullable GradientLoss loss,
+            int threads,
+            Path out,
+            Consumer<HarvestEvent> listener) {
+        HarvestHooks hooks = new HarvestHooks(List.of(HookPoint.residPost(4)), null, loss);
+        HarvestConfig config = new HarvestConfig(hooks, 1200, 128, loss == null ? 3 : 6, Dtype.F32, 500, false, 1);
         try (LanguageModel model = LanguageModel.load(Smollm2.files(), precision, threads)) {
             Harvest.run(model, WordNet.corpus(), config, out, listener);
         }

@@ -28,7 +28,15 @@ final class ToyModel {
     }
 
     static Subject subject(List<Integer> widths, Function<TokenBatch, List<Matrix>> forward) {
-        return new Subject("toy", "abcd", "F32", widths, new int[] {1}, ToyModel::encode, ToyModel::decode, forward);
+        return new Subject(
+                "toy",
+                "abcd",
+                "F32",
+                widths,
+                new int[] {1},
+                ToyModel::encode,
+                ToyModel::decode,
+                (batch, _) -> new Forward.Rows(forward.apply(batch), null));
     }
 
     static Subject subject() {

@@ -121,7 +121,7 @@ final class SyntheticStore {
         }
         Matrix targets = targetWidth == 0 ? null : Matrix.zeros(x.rows(), targetWidth);
         StoreInfo.Shard shard = StoreWriter.writeShard(
-                folder, 0, Dtype.F32, new StoreWriter.Rows(x, columns[0], columns[1], columns[2], targets));
+                folder, 0, Dtype.F32, new StoreWriter.Rows(x, columns[0], columns[1], columns[2], targets, null));
         DocumentTable.write(folder.resolve(DocumentTable.FILE), documents.iterator());
         String hook = parts.stream().map(StoreInfo.Part::hook).collect(Collectors.joining("+"));
         StoreWriter.finish(
@@ -139,7 +139,8 @@ final class SyntheticStore {
                         DOCUMENTS,
                         List.of(shard),
                         parts,
-                        targets == null ? null : new StoreInfo.Part("blocks.0.hook_mlp_out", targetWidth, 1)));
+                        targets == null ? null : new StoreInfo.Part("blocks.0.hook_mlp_out", targetWidth, 1),
+                        null));
         return ActivationStore.open(folder);
     }
 }

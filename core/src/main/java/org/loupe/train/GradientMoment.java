@@ -1,0 +1,86 @@
+package org.loupe.train;
+
+import org.loupe.activations.Finite;
+import org.loupe.activations.RowSource;
+import org.loupe.tensor.Covariance;
+import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
+
+/**
+ * The second moment of gradients, E[g gᵀ]: the Fisher matrix where labels were drawn by the model.
+ *
+ * @param matrix [d][d], raw units
+ */
+record GradientMoment(double[][] matrix) {
+    /**
+     * Rows that are read at most, spread evenly: all of a store up to there. With N rows an element is off by about 1/√N of the mean
+     * diagonal; at d = 576 the pass takes 15 s a core for 100,000 rows.
+     */
+    static final int MOST = 262_144;
+
+    private static final int BLOCK = 1024;
+
+    /** Measures gradients [rows × d]. */
+    static GradientMoment of(RowSource gradients, Workers workers) {
+        Covariance covariance = new Covariance(gradients.width());
+        forEachBlock(gradients, block -> covariance.add(block, workers));
+        double[][] moment = covariance.matrix();
+        double[] mean = covariance.mean();
+        for (int i = 0; i < mean.length; i++) {
+            for (int j = 0; j < mean.length; j++) {
+                moment[i][j] += mean[i] * mean[j];
+            }
+        }
+        return new GradientMoment(moment);
+    }
+
+    /** √(d / E‖g‖²), over the same rows; 0 where all gradients are 0. */
+    static double scale(RowSource gradients) {
+        double[] sums = new double[2];
+        forEachBlock(gradients, block -> {
+            for (int i = 0; i < block.rows() * block.cols(); i++) {
+                sums[0] += (double) block.data()[i] * block.data()[i];
+            }
+            sums[1] += block.rows();
+        });
+        return sums[0] > 0 ? Math.sqrt(gradients.width() * sums[1] / sums[0]) : 0;
+    }
+
+    /** F = d E[g gᵀ] / E‖g‖², of trace d; 0 where all gradients are 0. */
+    double[][] normalised() {
+        int d = matrix.length;
+        double trace = 0;
+        for (int i = 0; i < d; i++) {
+            trace += matrix[i][i];
+        }
+        double factor = trace > 0 ? d / trace : 0;
+        double[][] out = new double[d][d];
+        for (int i = 0; i < d; i++) {
+            for (int j = 0; j < d; j++) {
+                out[i][j] = factor * matrix[i][j];
+            }
+        }
+        return out;
+    }
+
+    /** What is done with some rows. */
+    @FunctionalInterface
+    private interface Take {
+        void block(Matrix rows);
+    }
+
+    private static void forEachBlock(RowSource gradients, Take take) {
+        long blocks = (gradients.rows() + BLOCK - 1) / BLOCK;
+        long read = Math.min(blocks, MOST / BLOCK);
+        for (long i = 0; i < read; i++) {
+            long from = i * blocks / read * BLOCK;
+            int count = (int) Math.min(BLOCK, gradients.rows() - from);
+            Matrix block = Matrix.zeros(count, gradients.width());
+            gradients.read(from, count, block, 0);
+            for (int r = 0; r < count; r++) {
+                Finite.require(block, r, gradients.name(), from + r);
+            }
+            take.block(block);
+        }
+    }
+}
