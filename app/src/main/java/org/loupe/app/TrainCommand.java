@@ -3,8 +3,12 @@ package org.loupe.app;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.RowSource;
+import org.loupe.io.BadInput;
+import org.loupe.lm.LanguageModel;
+import org.loupe.lm.Precision;
 import org.loupe.train.Architecture;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.Sweep;
@@ -41,6 +45,12 @@ final class TrainCommand extends LoupeCommand {
 
     @Option(names = "--set", paramLabel = "KEY=VALUE", description = "Sets a key of the configuration.")
     private List<String> set = new ArrayList<>();
+
+    @Option(
+            names = "--model",
+            paramLabel = "MODEL",
+            description = "The store's language model, for an objective that runs it: kl, ce, downstream_mse, hybrid.")
+    private @Nullable String model;
 
     @Option(names = "--seed", paramLabel = "N", description = "Short for --set seed=N.")
     private @Nullable Long seed;
@@ -96,25 +106,40 @@ final class TrainCommand extends LoupeCommand {
             set.add("seed=" + seed);
         }
         List<Sweep.Variant> variants = Sweep.read(TrainConfig.DEFAULT, config, set, sweep, seeds);
-        try (RowSource rows = source.open()) {
+        boolean runs = variants.stream()
+                .anyMatch(variant -> variant.config().objective().runsModel());
+        if (runs && model == null) {
+            throw new BadInput("objective: "
+                    + variants.getFirst().config().objective().name().toLowerCase(Locale.ROOT)
+                    + " runs the language model that the rows are of: give --model and a --store of its rows");
+        }
+        try (RowSource rows = source.open();
+                LanguageModel language = runs && model != null
+                        ? ModelOption.load(
+                                terminal,
+                                model,
+                                Precision.F32,
+                                variants.getFirst().config().threadCount())
+                        : null) {
             if (fresh) {
                 variants.forEach(variant -> TrainRun.clear(out.resolve(variant.name())));
             }
             if (variants.getFirst().overrides().isEmpty()) {
-                TrainStage.Result result =
-                        TrainStage.run(terminal, out, rows, variants.getFirst().config());
+                TrainStage.Result result = TrainStage.run(
+                        terminal, out, rows, language, variants.getFirst().config());
                 if (json) {
                     terminal.json(result.toJson());
                 }
             } else {
-                several(terminal, rows, variants);
+                several(terminal, rows, language, variants);
             }
         }
     }
 
     /** What has diverged makes the command fail once the others are there. */
-    private void several(Terminal terminal, RowSource rows, List<Sweep.Variant> variants) {
-        SweepResult result = TrainStage.runAll(terminal, out, rows, variants);
+    private void several(
+            Terminal terminal, RowSource rows, @Nullable LanguageModel language, List<Sweep.Variant> variants) {
+        SweepResult result = TrainStage.runAll(terminal, out, rows, language, variants);
         terminal.say(result.table());
         if (json) {
             terminal.json(result.toJson());

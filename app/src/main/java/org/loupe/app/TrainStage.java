@@ -7,9 +7,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.loupe.activations.ActivationStore;
 import org.loupe.activations.RowSource;
+import org.loupe.causal.Downstream;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
+import org.loupe.lm.LanguageModel;
 import org.loupe.train.ClosingFigures;
 import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
@@ -66,10 +70,14 @@ final class TrainStage {
         }
     }
 
-    /** Trains into a folder, goes on there, or says that it is complete; then one line of result. */
-    static Result run(Terminal terminal, Path out, RowSource rows, TrainConfig config) {
+    /**
+     * Trains into a folder, goes on there, or says that it is complete; then one line of result.
+     *
+     * @param model for an objective that runs it, else null
+     */
+    static Result run(Terminal terminal, Path out, RowSource rows, @Nullable LanguageModel model, TrainConfig config) {
         Result result =
-                train(terminal, rows, List.of(new TrainJob(out, config))).getFirst();
+                train(terminal, rows, model, List.of(new TrainJob(out, config))).getFirst();
         result.diverged().ifPresent(reason -> {
             throw reason;
         });
@@ -92,11 +100,12 @@ final class TrainStage {
     }
 
     /** Trains every variant into a folder of its name. */
-    static SweepResult runAll(Terminal terminal, Path out, RowSource rows, List<Sweep.Variant> variants) {
+    static SweepResult runAll(
+            Terminal terminal, Path out, RowSource rows, @Nullable LanguageModel model, List<Sweep.Variant> variants) {
         List<TrainJob> jobs = variants.stream()
                 .map(variant -> new TrainJob(out.resolve(variant.name()), variant.config()))
                 .toList();
-        List<Result> results = train(terminal, rows, jobs);
+        List<Result> results = train(terminal, rows, model, jobs);
         List<SweepResult.Row> table = new ArrayList<>();
         for (int i = 0; i < variants.size(); i++) {
             table.add(new SweepResult.Row(variants.get(i), results.get(i)));
@@ -104,14 +113,41 @@ final class TrainStage {
         return new SweepResult(table);
     }
 
-    private static List<Result> train(Terminal terminal, RowSource rows, List<TrainJob> jobs) {
+    private static List<Result> train(
+            Terminal terminal, RowSource rows, @Nullable LanguageModel model, List<TrainJob> jobs) {
         Provenance provenance = rows.provenance();
         try (Progress bar = new Progress(terminal)) {
             TrainStage stage = new TrainStage(terminal, bar, rows, jobs);
             String hookOut = rows.targetWidth() > 0 ? rows.targetHook() : provenance.hook();
-            TrainRun.trainAll(jobs, rows, provenance, provenance.hook(), hookOut, stage::on);
+            List<TrainJob> local = jobs.stream()
+                    .filter(job -> !job.config().objective().runsModel())
+                    .toList();
+            if (!local.isEmpty()) {
+                TrainRun.trainAll(local, rows, provenance, provenance.hook(), hookOut, null, stage::on);
+            }
+            for (TrainJob job : jobs) {
+                if (job.config().objective().runsModel()) {
+                    TrainRun.trainAll(
+                            List.of(job),
+                            rows,
+                            provenance,
+                            provenance.hook(),
+                            hookOut,
+                            downstream(model, rows, job.config()),
+                            stage::on);
+                }
+            }
             return jobs.stream().map(job -> stage.result(job.out())).toList();
         }
+    }
+
+    private static Downstream downstream(@Nullable LanguageModel model, RowSource rows, TrainConfig config) {
+        if (model == null || !(rows instanceof ActivationStore store)) {
+            throw new BadInput(
+                    rows.name() + ": rows of --data carry no tokens, so that no model can be run on them; objective="
+                            + config.objective().name().toLowerCase(Locale.ROOT) + " needs a --store and its --model");
+        }
+        return Downstream.of(model, store, config);
     }
 
     private void on(TrainEvent event) {

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.PairedRows;
 import org.loupe.activations.Prefetcher;
@@ -113,31 +114,40 @@ final class SharedReading implements AutoCloseable {
     /**
      * Trains all that were added to their ends.
      *
+     * @param judged where the batches come from with an objective that runs the model, else null
      * @return why those that have diverged were given up
      */
-    List<BadInput> train() {
+    List<BadInput> train(@Nullable JudgedRows judged) {
         long step = training.stream().mapToLong(Training::done).min().orElse(0);
+        if (judged != null) {
+            go(step, judged, () -> 0);
+            return diverged;
+        }
         try (Prefetcher batches = new Prefetcher(order, step)) {
-            finish(batches);
-            long saved = System.nanoTime();
-            for (; !training.isEmpty(); step++) {
-                Matrix batch = batches.take();
-                charge(training);
-                step(step, batch);
-                finish(batches);
-                if (System.nanoTime() - saved > key.checkpointSeconds() * 1e9) {
-                    training.forEach(Training::save);
-                    saved = System.nanoTime();
-                }
-            }
+            go(step, _ -> new JudgedRows.Batch(batches.take(), null), batches::waitedNanos);
         }
         return diverged;
     }
 
-    private void step(long step, Matrix batch) {
+    private void go(long first, JudgedRows batches, LongSupplier waitedNanos) {
+        finish(waitedNanos);
+        long saved = System.nanoTime();
+        for (long step = first; !training.isEmpty(); step++) {
+            JudgedRows.Batch batch = batches.at(step);
+            charge(training);
+            step(step, batch);
+            finish(waitedNanos);
+            if (System.nanoTime() - saved > key.checkpointSeconds() * 1e9) {
+                training.forEach(Training::save);
+                saved = System.nanoTime();
+            }
+        }
+    }
+
+    private void step(long step, JudgedRows.Batch batch) {
         for (Training one : List.copyOf(training)) {
             if (one.done() == step) {
-                Optional<BadInput> reason = one.step(batch);
+                Optional<BadInput> reason = one.step(batch.rows(), batch.judge());
                 charge(List.of(one));
                 reason.ifPresent(r -> {
                     diverged.add(r);
@@ -147,12 +157,12 @@ final class SharedReading implements AutoCloseable {
         }
     }
 
-    private void finish(Prefetcher batches) {
+    private void finish(LongSupplier waitedNanos) {
         for (Training one : List.copyOf(training)) {
             if (one.hasEnded()) {
                 one.writeSae();
                 charge(List.of(one));
-                one.tell(batches.waitedNanos() / 1e9);
+                one.tell(waitedNanos.getAsLong() / 1e9);
                 remove(one);
             }
         }

@@ -1,5 +1,7 @@
 package org.loupe.train;
 
+import java.util.Locale;
+
 /**
  * How an SAE is trained. Read by {@link ConfigReader} from YAML and {@code key=value} pairs; a value of 0 means "derived from
  * the others" where the sentence says so.
@@ -52,7 +54,8 @@ public record TrainConfig(
         Loss loss,
 
         @About(
-                "What the error is weighed by: local is nothing, gradient_weighted the gradients of a store made by harvest --gradients.")
+                "What the reconstruction is judged by: local (its error), gradient_weighted (its error, weighed by the gradients of a store made by harvest --gradients), or, with"
+                        + " --model, the rest of the model run on with it: kl, ce, downstream_mse, hybrid (several at once).")
         Objective objective,
 
         @About("Dictionary rows: unit keeps their norm at 1; free lets them grow and weighs the penalty by them; the"
@@ -72,6 +75,9 @@ public record TrainConfig(
         @About("What single architectures need.") ArchitectureConfig arch,
 
         @About("What a store's gradients do.") GradientConfig gradient,
+
+        @About("What the terms weigh where the model is run.")
+        DownstreamConfig downstream,
 
         @About("Optimiser.") Optimizer optimizer,
 
@@ -231,6 +237,7 @@ public record TrainConfig(
             false,
             ArchitectureConfig.DEFAULT,
             new GradientConfig(GradientConfig.Form.METRIC, 4, 0),
+            DownstreamConfig.DEFAULT,
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.7, 0.2),
@@ -276,6 +283,11 @@ public record TrainConfig(
                 "full",
                 "none for " + architecture.key() + ", whose encoder is its dictionary");
         gradient.check(objective, architecture, loss, input.whiten(), cosine);
+        require(
+                !objective.runsModel() || !(architecture.classic() || architecture.steps()),
+                "objective",
+                objective.name().toLowerCase(Locale.ROOT),
+                "local for " + architecture.key());
         if (architecture.classic()) {
             String reason = " for " + architecture.key();
             require(!aligned, "aligned", aligned, "false" + reason);

@@ -5,8 +5,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.loupe.activations.RowSource;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
@@ -39,7 +41,7 @@ public final class TrainRun {
             String hookOut,
             Consumer<TrainEvent> listener) {
         List<BadInput> diverged =
-                trainAll(List.of(new TrainJob(out, config)), rows, provenance, hookIn, hookOut, listener);
+                trainAll(List.of(new TrainJob(out, config)), rows, provenance, hookIn, hookOut, null, listener);
         if (!diverged.isEmpty()) {
             throw diverged.getFirst();
         }
@@ -50,6 +52,7 @@ public final class TrainRun {
      * Trains several SAEs, those that share a reading of the rows together and the readings one after the other.
      *
      * @param jobs with folders that differ
+     * @param judged batches with their judge where the jobs' objectives run the model, all of one batch size; else null
      * @return why those that have diverged were given up
      * @throws BadInput where a folder holds another run, or another process is writing there
      */
@@ -59,9 +62,17 @@ public final class TrainRun {
             Provenance provenance,
             String hookIn,
             String hookOut,
+            @Nullable JudgedRows judged,
             Consumer<TrainEvent> listener) {
         Memory.require(jobs, rows.width());
         for (TrainJob job : jobs) {
+            if (job.config().objective().runsModel() != (judged != null)) {
+                throw new BadInput(
+                        "objective: " + job.config().objective().name().toLowerCase(Locale.ROOT)
+                                + (judged == null
+                                        ? " runs the model that the rows are of: give it, and a store of its rows"
+                                        : " does not run a model: leave --model out"));
+            }
             if (job.config().metric() > 0 || job.config().readsGradients()) {
                 rows.gradients(); // rows without them are refused before anything is written
             }
@@ -81,14 +92,17 @@ public final class TrainRun {
                 record.check(job.out());
                 records.put(job, record);
             }
-            return locked(records, rows, listener);
+            return locked(records, rows, judged, listener);
         } finally {
             locks.forEach(FolderLock::close);
         }
     }
 
     private static List<BadInput> locked(
-            Map<TrainJob, RunRecord> records, RowSource rows, Consumer<TrainEvent> listener) {
+            Map<TrainJob, RunRecord> records,
+            RowSource rows,
+            @Nullable JudgedRows judged,
+            Consumer<TrainEvent> listener) {
         List<TrainJob> left = new ArrayList<>();
         records.forEach((job, record) -> {
             record.claim(job.out());
@@ -103,7 +117,7 @@ public final class TrainRun {
         readings(left).forEach((key, jobs) -> {
             try (SharedReading reading = new SharedReading(key, rows, listener)) {
                 jobs.forEach(job -> reading.add(job, java.util.Objects.requireNonNull(records.get(job))));
-                diverged.addAll(reading.train());
+                diverged.addAll(reading.train(judged));
             }
         });
         return diverged;

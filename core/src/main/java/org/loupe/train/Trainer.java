@@ -43,6 +43,7 @@ public final class Trainer implements AutoCloseable {
     private final Batch batch;
     private final Coder coder;
     private final NestedLoss objective;
+    private final Judging judging;
     private final @Nullable RowGradients rowGradients;
     private final SparseRows sparse;
     private final @Nullable SkipPath skip;
@@ -132,6 +133,8 @@ public final class Trainer implements AutoCloseable {
         this.coder = Coders.of(
                 config, sae, statistics, factor, offer.product().orElse(null), sparse, dense, kernels, workers);
         this.objective = new NestedLoss(config.loss(), config.tokenTerm(), workers);
+        this.judging = new Judging(
+                config.downstream().of(config.objective()), statistics.targets().map());
         this.denseGradients = new DenseGradients(kernels, workers);
         this.auxiliary = config.auxk().weight() > 0 && !config.architecture().classic()
                 ? new AuxiliaryLoss(
@@ -173,6 +176,11 @@ public final class Trainer implements AutoCloseable {
      *     not modified
      */
     public StepStats step(Matrix rows) {
+        return step(rows, null);
+    }
+
+    /** @param judge what judges the reconstruction with an objective that runs the model, else null */
+    StepStats step(Matrix rows, @Nullable Judge judge) {
         rows.requireCols(
                 sae.dIn() + (sae.subtractDecoderBias() ? 0 : sae.dOut()) + batch.modelGradient.cols(), "training step");
         if (rows.rows() != config.batch()) {
@@ -186,9 +194,10 @@ public final class Trainer implements AutoCloseable {
         coder.penalty(coefficient);
         forward(rows, progress);
         NestedLoss.Value value = objective.of(batch);
+        double reconstruction = judge == null ? value.loss() : judging.add(batch, judge, value.loss());
         batch.slopes();
         coder.slopes(batch, sae.decoder(), sparse);
-        double loss = value.loss() + coder.backward(batch, sae, coefficient);
+        double loss = reconstruction + coder.backward(batch, sae, coefficient);
         if (score != null) {
             score.gradient(batch, sae);
         }

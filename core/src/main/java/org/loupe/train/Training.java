@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
 import org.loupe.sae.SaeFolder;
@@ -70,13 +71,14 @@ final class Training implements AutoCloseable {
     /**
      * One step.
      *
+     * @param judge what judges the reconstruction with an objective that runs the model, else null
      * @return why the run cannot go on, if it cannot
      */
-    Optional<BadInput> step(Matrix batch) {
+    Optional<BadInput> step(Matrix batch, @Nullable Judge judge) {
         long began = System.nanoTime();
         StepStats stats;
         try {
-            stats = trainer.step(batch);
+            stats = trainer.step(batch, judge);
         } catch (BadInput overflow) {
             return diverged(new BadInput(job.out() + ": " + overflow.getMessage(), overflow));
         }

@@ -112,6 +112,7 @@ final class TrainRuns {
                 Provenance.here("toy", "00ff", "made up", HOOK, 0),
                 HOOK,
                 HOOK,
+                null,
                 listener);
     }
 }

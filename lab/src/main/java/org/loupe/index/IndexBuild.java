@@ -19,6 +19,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.causal.Comparison;
+import org.loupe.causal.DrawnText;
 import org.loupe.causal.EffectConfig;
 import org.loupe.causal.EffectMeasurement;
 import org.loupe.causal.Effects;
@@ -32,6 +33,9 @@ import org.loupe.tensor.Workers;
 final class IndexBuild {
     /** Latents profiled before they are written: bounds memory. */
     private static final int CHUNK = 512;
+
+    /** Sequences that the model runs at a time on one thread. */
+    private static final int SEQUENCES = 4;
 
     private final SaeFolder.Loaded loaded;
     private final ActivationStore store;
@@ -167,7 +171,7 @@ final class IndexBuild {
         Effects measured = EffectMeasurement.run(
                 model,
                 loaded,
-                EffectText.batches(store.info(), store.documents(), effects.tokens(), effects.seed()),
+                DrawnText.batches(store.info(), store.documents(), effects.tokens(), SEQUENCES, effects.seed()),
                 effects,
                 known(postings),
                 store.info().normLimits(),

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.activations.ActivationStore;
+import org.loupe.causal.DrawnText;
 import org.loupe.causal.EffectConfig;
 import org.loupe.causal.EffectMeasurement;
 import org.loupe.causal.LatentEffect;
@@ -116,7 +117,7 @@ class EffectsInIndexTest {
             List<LatentEffect> measured = EffectMeasurement.run(
                             model,
                             loaded,
-                            EffectText.batches(store.info(), store.documents(), CONFIG.tokens(), CONFIG.seed()),
+                            DrawnText.batches(store.info(), store.documents(), CONFIG.tokens(), 4, CONFIG.seed()),
                             CONFIG,
                             new EffectMeasurement.Known(
                                     count, store.rows(), strongest, new float[RandomSae.LATENTS][3]),

@@ -16,6 +16,7 @@ import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.loupe.lm.Tensors;
@@ -88,11 +89,33 @@ class TorchOracleTest {
 
         /** One step; gives the number of dead latents. */
         int step(Matrix rows, int number, double clip, double auxWeight) {
+            return step(rows, number, clip, auxWeight, null);
+        }
+
+        /** @param weights of a judged loss beside the local one, or null */
+        int step(Matrix rows, int number, double clip, double auxWeight, @Nullable DownstreamConfig weights) {
             Tensor x = doubles(rows).mul(new Scalar(scale));
             Tensor z = x.sub(decoderBias).matmul(encoder.t()).add(encoderBias);
             Tensor f = topK(z, K);
             Tensor xHat = f.matmul(decoder).add(decoderBias);
             Tensor loss = xHat.sub(x).square().sum().div(new Scalar(rows.rows() * variance));
+            if (weights != null) {
+                double factor = weights.kl();
+                if (weights.balance()) {
+                    Tensor leaf = xHat.detach().set_requires_grad(true);
+                    leaf.sub(x)
+                            .square()
+                            .sum()
+                            .div(new Scalar(rows.rows() * variance))
+                            .backward();
+                    double local = Math.sqrt(total(leaf.grad().square()));
+                    leaf.mutable_grad().zero_();
+                    judged(leaf.div(new Scalar(scale))).backward();
+                    factor *= local / Math.sqrt(total(leaf.grad().square()));
+                }
+                loss = loss.mul(new Scalar(weights.local()))
+                        .add(judged(xHat.div(new Scalar(scale))).mul(new Scalar(factor)));
+            }
             long seen = (long) number * BATCH;
             int[] dead = IntStream.range(0, M)
                     .filter(i -> seen - lastFired[i] >= BATCH)
@@ -124,6 +147,59 @@ class TorchOracleTest {
                 }
             }
             return dead.length;
+        }
+    }
+
+    /** A loss of reconstructions in raw units that is not their distance from anything. */
+    private static Tensor judged(Tensor xHat) {
+        Tensor half = xHat.narrow(1, 0, D / 2).mul(xHat.narrow(1, D / 2, D / 2)).div(new Scalar(10));
+        return half.tanh().sum().div(new Scalar(BATCH));
+    }
+
+    @ParameterizedTest(name = "local weight {0}, balanced {1}")
+    @CsvSource({"0, false", "0, true", "0.7, false", "0.7, true"})
+    void weightsAfterFiveJudgedStepsEqualTorch(double local, boolean balance) {
+        TrainConfig config = ConfigReader.read(
+                TrainConfig.DEFAULT,
+                null,
+                List.of(
+                        "latents=" + M,
+                        "k=" + K,
+                        "batch=" + BATCH,
+                        "lr=" + RATE,
+                        "objective=hybrid",
+                        "downstream.local=" + local,
+                        "downstream.kl=2",
+                        "downstream.balance=" + balance,
+                        "optimizer.clip=0",
+                        "optimizer.epsilon=" + EPSILON,
+                        "optimizer.warmup=0",
+                        "optimizer.decay=0",
+                        "input.centre=mean",
+                        "auxk.weight=0"));
+        Random random = new Random(1);
+        Matrix sample = rows(500, random);
+        try (PointerScope _ = new PointerScope();
+                AutoGradMode _ = new AutoGradMode(true);
+                Workers workers = new Workers(2)) {
+            Trainer trainer = new Trainer(config, sample, 0, STEPS, workers);
+            Oracle oracle = new Oracle(trainer.training(), sample);
+            Judge judge = reconstruction -> {
+                Tensor leaf = Oracle.doubles(reconstruction).set_requires_grad(true);
+                Tensor loss = judged(leaf);
+                loss.backward();
+                return List.of(new Judge.Term(Judge.Kind.KL, loss.item_double(), Tensors.matrix(leaf.grad())));
+            };
+            for (int s = 0; s < STEPS; s++) {
+                Matrix rows = rows(BATCH, random);
+                trainer.step(rows, judge);
+                oracle.step(rows, s, 0, 0, config.downstream());
+            }
+            Sae sae = trainer.training();
+            compare("W_enc", oracle.encoder, sae.encoder().data());
+            compare("b_enc", oracle.encoderBias, sae.encoderBias());
+            compare("W_dec", oracle.decoder, sae.decoder().data());
+            compare("b_dec", oracle.decoderBias, sae.decoderBias());
         }
     }
 

@@ -1,4 +1,4 @@
-package org.loupe.index;
+package org.loupe.causal;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -9,16 +9,18 @@ import org.loupe.harvest.TokenPlan;
 import org.loupe.lm.TokenBatch;
 
 /** Documents of a store drawn at random and packed anew, for a model to run on. */
-final class EffectText {
-    /** Rows run at a time: at 128 tokens and a vocabulary of 49,152 one tensor of their f32 logits is 100 MB. */
-    private static final int ROWS = 4;
-
+public final class DrawnText {
     private static final int CONTEXT = 128;
 
-    private EffectText() {}
+    private DrawnText() {}
 
-    /** Batches with about so many document tokens, or all that the store has. */
-    static List<TokenBatch> batches(StoreInfo info, DocumentTable documents, long tokens, long seed) {
+    /**
+     * Batches with about so many document tokens, or all that the store has.
+     *
+     * @param sequences rows of a batch: at 128 tokens and a vocabulary of 49,152 the f32 logits of 4 are 100 MB
+     */
+    public static List<TokenBatch> batches(
+            StoreInfo info, DocumentTable documents, long tokens, int sequences, long seed) {
         int[] order = new int[documents.size()];
         SplittableRandom random = new SplittableRandom(seed);
         for (int i = 0; i < order.length; i++) {
@@ -40,8 +42,8 @@ final class EffectText {
         int[] prefix = info.prefix().stream().mapToInt(id -> id).toArray();
         TokenPlan plan = TokenPlan.of(drawn, prefix, longest + prefix.length);
         List<TokenBatch> batches = new ArrayList<>();
-        for (int row = 0; row < plan.rows(); row += ROWS) {
-            batches.add(plan.batch(row, Math.min(plan.rows(), row + ROWS)));
+        for (int row = 0; row < plan.rows(); row += sequences) {
+            batches.add(plan.batch(row, Math.min(plan.rows(), row + sequences)));
         }
         return batches;
     }
