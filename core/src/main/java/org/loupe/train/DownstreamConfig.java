@@ -18,8 +18,6 @@ public record DownstreamConfig(
                 "Whether a term's gradient in x̂ is scaled to its weight times the length of the local error's, batch by batch; false: the"
                         + " terms are nats a token, and variance unexplained, as they are.")
         boolean balance) {
-    public static final DownstreamConfig DEFAULT = new DownstreamConfig(1, 1, 0, 0, true);
-
     public DownstreamConfig {
         weight("local", local);
         weight("kl", kl);

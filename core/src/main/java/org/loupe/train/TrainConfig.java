@@ -237,7 +237,7 @@ public record TrainConfig(
             false,
             ArchitectureConfig.DEFAULT,
             new GradientConfig(GradientConfig.Form.METRIC, 4, 0),
-            DownstreamConfig.DEFAULT,
+            new DownstreamConfig(1, 1, 0, 0, true),
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.7, 0.2),

@@ -50,10 +50,16 @@ public final class Downstream implements JudgedRows {
     private final SplicePoints points;
     private final List<TokenBatch> text;
     private final int batch;
-    private final int each;
+    private final int[] tokens; // document tokens of each sequence
     private final long seed;
     private final List<Judge.Kind> kinds;
     private final List<HookPoint> later;
+
+    /** Place in the stream of sequences, pass after pass, at which each step known so far begins. */
+    private final List<Long> starts = new ArrayList<>(List.of(0L));
+
+    private int[] order = new int[0];
+    private long ordered = -1;
 
     /**
      * @param points where the SAE is; one hook point is replaced
@@ -86,17 +92,18 @@ public final class Downstream implements JudgedRows {
         if (weights.weight(Judge.Kind.MSE) > 0 && later.isEmpty()) {
             throw new BadInput("objective: no block comes after " + written + ", so there is no later residual stream");
         }
-        long tokens = text.stream()
-                .mapToLong(sequence -> IntStream.range(0, sequence.size())
-                        .filter(i -> Positions.isDocument(sequence, i))
-                        .count())
-                .sum();
-        if (tokens < batch) {
-            throw new BadInput("batch: " + batch + ", expected at most the " + tokens
+        this.tokens = text.stream().mapToInt(Downstream::documentTokens).toArray();
+        long all = Arrays.stream(tokens).asLongStream().sum();
+        if (all < batch) {
+            throw new BadInput("batch: " + batch + ", expected at most the " + all
                     + " tokens of the text that the model is run on");
         }
-        // A tenth more than the mean needs, so that a batch is full where sequences are short or rows are sinks.
-        this.each = Math.toIntExact(Math.min(text.size(), Math.ceilDiv(11L * batch * text.size(), 10 * tokens)));
+    }
+
+    private static int documentTokens(TokenBatch sequence) {
+        return (int) IntStream.range(0, sequence.size())
+                .filter(i -> Positions.isDocument(sequence, i))
+                .count();
     }
 
     /**
@@ -279,8 +286,23 @@ public final class Downstream implements JudgedRows {
 
     @Override
     public Batch at(long step) {
-        List<Part> parts = parts(step);
-        model.sideBySide(parts.size(), i -> parts.get(i).run());
+        List<Part> parts = new ArrayList<>();
+        int found = 0;
+        long from = start(step);
+        long to = start(step + 1);
+        // More sequences than a batch's tokens fill are run where some of their rows are sinks.
+        for (int extra = 0; found < batch && extra <= text.size(); extra += SEQUENCES) {
+            List<Part> more = parts(from, to);
+            model.sideBySide(more.size(), i -> more.get(i).run());
+            found += more.stream().mapToInt(part -> part.rows.length).sum();
+            parts.addAll(more);
+            from = to;
+            to += SEQUENCES;
+        }
+        if (found < batch) {
+            throw new BadInput("batch: " + batch + ", but step " + step + " found only " + found
+                    + " rows that are no attention sinks; use a smaller batch or a longer text");
+        }
         int width = points.hooks().stream().mapToInt(model::width).sum();
         Matrix rows = Matrix.zeros(batch, width);
         int[] taken = new int[parts.size()];
@@ -294,46 +316,56 @@ public final class Downstream implements JudgedRows {
             }
             filled += taken[p];
         }
-        if (filled < batch) {
-            throw new BadInput("batch: " + batch + ", but step " + step + " found only " + filled
-                    + " rows that are no attention sinks; use a smaller batch or a longer text");
-        }
         double predicted =
                 parts.stream().mapToInt(part -> part.predicting.length).sum();
         Map<HookPoint, Double> spread = spread(parts);
         return new Batch(rows, reconstruction -> terms(parts, taken, reconstruction, predicted, spread));
     }
 
-    /** The sequences of a step: as many for each, in an order drawn anew for every pass over the text. */
-    private List<Part> parts(long step) {
-        List<TokenBatch> sequences = new ArrayList<>();
-        int[] order = new int[0];
-        long pass = -1;
-        for (int i = 0; i < each; i++) {
-            long number = step * each + i;
-            if (number / text.size() != pass) {
-                pass = number / text.size();
-                order = order(pass);
+    /** Where a step begins: behind those that filled the batches before it. */
+    private long start(long step) {
+        while (starts.size() <= step) {
+            long place = starts.getLast();
+            for (int filled = 0; filled < batch; place++) {
+                filled += tokens[sequence(place)];
             }
-            sequences.add(text.get(order[(int) (number % text.size())]));
+            starts.add(place);
         }
+        return starts.get(Math.toIntExact(step));
+    }
+
+    /** The sequence at a place of the stream: every pass takes each once, in an order drawn anew. */
+    private int sequence(long place) {
+        long pass = place / text.size();
+        if (pass != ordered) {
+            order = order(pass);
+            ordered = pass;
+        }
+        return order[(int) (place % text.size())];
+    }
+
+    private List<Part> parts(long from, long to) {
         List<Part> parts = new ArrayList<>();
-        for (int from = 0; from < each; from += SEQUENCES) {
-            parts.add(new Part(joined(sequences.subList(from, Math.min(each, from + SEQUENCES)))));
+        for (long first = from; first < to; first += SEQUENCES) {
+            List<TokenBatch> sequences = new ArrayList<>();
+            for (long place = first; place < Math.min(to, first + SEQUENCES); place++) {
+                sequences.add(text.get(sequence(place)));
+            }
+            parts.add(new Part(joined(sequences)));
         }
         return parts;
     }
 
     private int[] order(long pass) {
-        int[] order = IntStream.range(0, text.size()).toArray();
+        int[] drawn = IntStream.range(0, text.size()).toArray();
         SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + pass);
-        for (int i = order.length - 1; i > 0; i--) {
+        for (int i = drawn.length - 1; i > 0; i--) {
             int j = random.nextInt(i + 1);
-            int swap = order[i];
-            order[i] = order[j];
-            order[j] = swap;
+            int swap = drawn[i];
+            drawn[i] = drawn[j];
+            drawn[j] = swap;
         }
-        return order;
+        return drawn;
     }
 
     private static TokenBatch joined(List<TokenBatch> sequences) {
