@@ -44,6 +44,7 @@ final class Transformer implements AutoCloseable {
 
     private final Architecture architecture;
     private final Precision precision;
+    private final boolean frozen;
     private final List<Block> blocks = new ArrayList<>();
     private final List<Tensor> owned = new ArrayList<>();
     private final Tensor embed; // [v, d]
@@ -53,6 +54,7 @@ final class Transformer implements AutoCloseable {
     Transformer(Checkpoint checkpoint, Precision precision) {
         this.architecture = checkpoint.architecture();
         this.precision = precision;
+        this.frozen = false;
         int width = architecture.width();
         for (int block = 0; block < architecture.layers(); block++) {
             float[] attentionGain = checkpoint.weight(Weight.ATTENTION_NORM, block);
@@ -73,6 +75,24 @@ final class Transformer implements AutoCloseable {
         embed = own(checkpoint.weight(Weight.EMBED, 0), width);
         finalGain = own(checkpoint.weight(Weight.FINAL_NORM, 0), width).view(width);
         unembed = architecture.tied() ? embed : own(checkpoint.weight(Weight.UNEMBED, 0), width);
+    }
+
+    private Transformer(Transformer of) {
+        architecture = of.architecture;
+        precision = of.precision;
+        frozen = true;
+        blocks.addAll(of.blocks);
+        embed = of.embed;
+        finalGain = of.finalGain;
+        unembed = of.unembed;
+    }
+
+    /**
+     * The same function with other gradients: attention patterns and the factors 1 / √(mean(x²) + ε) of all norms are constants
+     * to backward. It reads this one's weights and must not outlive it.
+     */
+    Transformer frozen() {
+        return new Transformer(this);
     }
 
     /** A weight of ours, {@code [values.length / columns, columns]}, in the model's precision; freed on close. */
@@ -197,12 +217,41 @@ final class Transformer implements AutoCloseable {
             key = pair.keys();
             value = pair.values();
         }
-        TensorOptional mask = plan.mask() == null ? new TensorOptional() : new TensorOptional(plan.mask());
-        return torch.scaled_dot_product_attention(
-                        query, key, value, mask, 0, plan.causal(), new DoubleOptional(), h != g)
+        return (frozen ? weighed(query, key, value, plan) : attention(query, key, value, plan))
                 .transpose(1, 2)
                 .reshape(s, l, (long) h * e)
                 .to(precision.scalarType());
+    }
+
+    private Tensor attention(Tensor query, Tensor key, Tensor value, AttentionPlan plan) {
+        TensorOptional mask = plan.mask() == null ? new TensorOptional() : new TensorOptional(plan.mask());
+        return torch.scaled_dot_product_attention(
+                query,
+                key,
+                value,
+                mask,
+                0,
+                plan.causal(),
+                new DoubleOptional(),
+                architecture.heads() != architecture.kvHeads());
+    }
+
+    /** Attention step by step, {@code [s, h, l, e]}, for its pattern to be cut from the tape; libtorch's operator fuses it. */
+    private Tensor weighed(Tensor query, Tensor key, Tensor value, AttentionPlan plan) {
+        long s = query.size(0);
+        long l = query.size(2);
+        int g = architecture.kvHeads();
+        int e = architecture.headWidth();
+        Tensor grouped = query.detach().reshape(s, g, architecture.heads() / g, l, e);
+        Tensor scores = torch.matmul(grouped, key.detach().unsqueeze(2).transpose(3, 4))
+                .div(new Scalar(Math.sqrt(e))); // [s, g, h / g, l, keys]
+        if (plan.mask() != null) {
+            scores = scores.add(plan.mask().unsqueeze(1));
+        } else if (plan.causal()) {
+            scores = scores.add(torch.full(new long[] {l, l}, new Scalar(Float.NEGATIVE_INFINITY))
+                    .triu(1));
+        }
+        return torch.matmul(scores.softmax(4), value.unsqueeze(2)).reshape(s, architecture.heads(), l, e);
     }
 
     /** Turns pairs of neighbouring columns; the result is f32. */
@@ -225,7 +274,7 @@ final class Transformer implements AutoCloseable {
                 .div(new Scalar((double) architecture.width()))
                 .add(new Scalar(architecture.normEpsilon()))
                 .rsqrt();
-        return wide.mul(scale).to(precision.scalarType());
+        return wide.mul(frozen ? scale.detach() : scale).to(precision.scalarType());
     }
 
     /** Final norm and unembedding of residual-stream rows {@code [n, d]} into {@code out}, f32 {@code [n, v]}. */
