@@ -17,6 +17,8 @@ import org.loupe.trace.TracedSae;
  * @param labels by the number of the SAE, one a latent
  */
 record IndexLabels(Map<Integer, List<String>> labels) {
+    private static final int TOKENS = 3;
+
     /** @throws BadInput for an index of none of the SAEs */
     static IndexLabels open(List<Path> indexes, List<TracedSae> saes) {
         Map<Integer, List<String>> labels = new HashMap<>();
@@ -25,10 +27,18 @@ record IndexLabels(Map<Integer, List<String>> labels) {
                 int sae = of(index, folder, saes);
                 labels.put(
                         sae,
-                        index.summaries().stream().map(LatentProfile::label).toList());
+                        index.summaries().stream().map(IndexLabels::label).toList());
             }
         }
         return new IndexLabels(labels);
+    }
+
+    /** The label where there is a clear one, else the tokens that it fires on most. */
+    private static String label(LatentProfile profile) {
+        List<String> tokens = profile.topTokens();
+        return profile.label().isEmpty()
+                ? String.join(", ", tokens.subList(0, Math.min(TOKENS, tokens.size())))
+                : profile.label();
     }
 
     private static int of(FeatureIndex index, Path folder, List<TracedSae> saes) {

@@ -10,6 +10,7 @@ import org.loupe.activations.ActivationStore;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.Json;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.MlpRule;
 import org.loupe.lm.Precision;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Workers;
@@ -97,6 +98,14 @@ final class TraceCommand extends LoupeCommand {
             description = "Latents to compute edges for, the most influential first (default: ${DEFAULT-VALUE}).")
     private int maxNodes;
 
+    @Option(
+            names = "--mlp",
+            paramLabel = "RULE",
+            defaultValue = "split",
+            description = "Edges through MLPs: split (effects add up to what they explain) or gradient (default:"
+                    + " ${DEFAULT-VALUE}).")
+    private MlpRule mlps = MlpRule.SPLIT;
+
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder of the graph.")
     private Path out = Path.of("");
 
@@ -108,7 +117,7 @@ final class TraceCommand extends LoupeCommand {
 
     @Override
     void run(Terminal terminal) {
-        TraceConfig config = new TraceConfig(nodeThreshold, edgeThreshold, maxNodes);
+        TraceConfig config = new TraceConfig(nodeThreshold, edgeThreshold, maxNodes, mlps);
         if (!Files.isRegularFile(out.resolve(GRAPH))) {
             Freshness.requireEmpty(out, "graph");
         }
@@ -131,7 +140,7 @@ final class TraceCommand extends LoupeCommand {
                         language,
                         traced,
                         text,
-                        maxNodes,
+                        config,
                         workers,
                         (done, of) -> progress.at("trace", "latents", done, of, ""));
             }

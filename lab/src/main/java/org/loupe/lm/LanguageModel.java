@@ -31,14 +31,13 @@ public final class LanguageModel implements AutoCloseable {
     /** Whether the calling thread's operators record what backward needs. */
     private static final ScopedValue<Boolean> RECORDING = ScopedValue.newInstance();
 
-    /** Whether what the calling thread records leaves attention patterns and norms' factors constant. */
-    private static final ScopedValue<Boolean> FROZEN = ScopedValue.newInstance();
+    /** Bound where what the calling thread records leaves attention patterns and norms' factors constant. */
+    private static final ScopedValue<MlpRule> FROZEN = ScopedValue.newInstance();
 
     private final ModelInfo info;
     private final Architecture architecture;
     private final Precision precision;
     private final Transformer transformer;
-    private final Transformer frozen;
     private final Tokenizer tokenizer;
     private final Lanes lanes;
     private final ReentrantLock turn = new ReentrantLock();
@@ -54,7 +53,6 @@ public final class LanguageModel implements AutoCloseable {
         this.architecture = architecture;
         this.precision = precision;
         this.transformer = transformer;
-        this.frozen = transformer.frozen();
         this.tokenizer = tokenizer;
         this.lanes = lanes;
     }
@@ -365,10 +363,10 @@ public final class LanguageModel implements AutoCloseable {
 
     /**
      * As {@link #withGradients}, with attention patterns and the norms' factors 1 / √(mean(x²) + ε) as constants to backward. What
-     * is left between two hook points is linear but for silu(gate) ⊙ up in the MLPs.
+     * is left between two hook points is linear but for the MLPs.
      */
-    public <T> T withFrozenGradients(Supplier<T> body) {
-        return ScopedValue.where(FROZEN, true).call(() -> withGradients(body));
+    public <T> T withFrozenGradients(MlpRule rule, Supplier<T> body) {
+        return ScopedValue.where(FROZEN, rule).call(() -> withGradients(body));
     }
 
     /**
@@ -391,7 +389,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Transformer current() {
-        return FROZEN.orElse(false) ? frozen : transformer;
+        return FROZEN.isBound() ? transformer.frozen(FROZEN.get()) : transformer;
     }
 
     private AttentionPlan plan(TokenBatch batch) {

@@ -41,10 +41,11 @@ final class Transformer implements AutoCloseable {
 
     private static final List<Site> SITES = List.of(Site.values());
     private static final Scalar TWO = new Scalar(2);
+    private static final Scalar HALF = new Scalar(0.5);
 
     private final Architecture architecture;
     private final Precision precision;
-    private final boolean frozen;
+    private final @Nullable MlpRule frozen; // null: backward is the derivative of everything
     private final List<Block> blocks = new ArrayList<>();
     private final List<Tensor> owned = new ArrayList<>();
     private final Tensor embed; // [v, d]
@@ -54,7 +55,7 @@ final class Transformer implements AutoCloseable {
     Transformer(Checkpoint checkpoint, Precision precision) {
         this.architecture = checkpoint.architecture();
         this.precision = precision;
-        this.frozen = false;
+        this.frozen = null;
         int width = architecture.width();
         for (int block = 0; block < architecture.layers(); block++) {
             float[] attentionGain = checkpoint.weight(Weight.ATTENTION_NORM, block);
@@ -77,10 +78,10 @@ final class Transformer implements AutoCloseable {
         unembed = architecture.tied() ? embed : own(checkpoint.weight(Weight.UNEMBED, 0), width);
     }
 
-    private Transformer(Transformer of) {
+    private Transformer(Transformer of, MlpRule rule) {
         architecture = of.architecture;
         precision = of.precision;
-        frozen = true;
+        frozen = rule;
         blocks.addAll(of.blocks);
         embed = of.embed;
         finalGain = of.finalGain;
@@ -89,10 +90,10 @@ final class Transformer implements AutoCloseable {
 
     /**
      * The same function with other gradients: attention patterns and the factors 1 / √(mean(x²) + ε) of all norms are constants
-     * to backward. It reads this one's weights and must not outlive it.
+     * to backward, and MLPs are what the rule says. It reads this one's weights and must not outlive it.
      */
-    Transformer frozen() {
-        return new Transformer(this);
+    Transformer frozen(MlpRule rule) {
+        return new Transformer(this, rule);
     }
 
     /** A weight of ours, {@code [values.length / columns, columns]}, in the model's precision; freed on close. */
@@ -217,7 +218,7 @@ final class Transformer implements AutoCloseable {
             key = pair.keys();
             value = pair.values();
         }
-        return (frozen ? weighed(query, key, value, plan) : attention(query, key, value, plan))
+        return (frozen != null ? weighed(query, key, value, plan) : attention(query, key, value, plan))
                 .transpose(1, 2)
                 .reshape(s, l, (long) h * e)
                 .to(precision.scalarType());
@@ -263,7 +264,13 @@ final class Transformer implements AutoCloseable {
     /** silu(gate) ⊙ up of {@code [s, l, 2m]}. */
     private Tensor inner(Tensor gateUp) {
         int m = architecture.mlpWidth();
-        return torch.silu(gateUp.narrow(2, 0, m)).mul(gateUp.narrow(2, m, m));
+        Tensor gate = gateUp.narrow(2, 0, m);
+        Tensor up = gateUp.narrow(2, m, m);
+        if (frozen != MlpRule.SPLIT) {
+            return torch.silu(gate).mul(up);
+        }
+        Tensor half = gate.mul(torch.sigmoid(gate).detach()).mul(HALF);
+        return half.mul(up.detach()).add(half.detach().mul(up));
     }
 
     /** x / √(mean(x²) + ε) over the last dimension; the mean in f32. */
@@ -274,7 +281,7 @@ final class Transformer implements AutoCloseable {
                 .div(new Scalar((double) architecture.width()))
                 .add(new Scalar(architecture.normEpsilon()))
                 .rsqrt();
-        return wide.mul(frozen ? scale.detach() : scale).to(precision.scalarType());
+        return wide.mul(frozen != null ? scale.detach() : scale).to(precision.scalarType());
     }
 
     /** Final norm and unembedding of residual-stream rows {@code [n, d]} into {@code out}, f32 {@code [n, v]}. */

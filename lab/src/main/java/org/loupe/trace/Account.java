@@ -16,7 +16,7 @@ public record Account(double value, double latents, double errors, double tokens
         return latents + errors + tokens + constants;
     }
 
-    /** What the linearised MLPs are short of: a function's value is not its gradient times its input. */
+    /** What sources do not add up to: with {@link org.loupe.lm.MlpRule#GRADIENT} the curvature of MLPs, else rounding. */
     public double remainder() {
         return value - sum();
     }

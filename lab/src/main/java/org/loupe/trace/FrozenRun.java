@@ -23,8 +23,8 @@ import org.loupe.tensor.Matrix;
 /**
  * One run of a prompt with the tape of backward kept, cut at the embeddings and at every row that an SAE stands for: what comes
  * before a cut reaches what comes after it only through the cut's own rows, the <em>leaves</em>. Rows keep their values, so the run is
- * the model's own. Attention patterns and norms' factors are constants; an MLP that no transcoder stands for is linearised at the run's
- * rows, by the gradient of silu(gate) ⊙ up.
+ * the model's own. Attention patterns and norms' factors are constants; of an MLP that no transcoder stands for, backward makes what the
+ * {@link org.loupe.lm.MlpRule} says.
  *
  * <p>The batch is the prompt several times over, so that one backward serves as many targets. Made, used and closed inside
  * {@link LanguageModel#withFrozenGradients}.

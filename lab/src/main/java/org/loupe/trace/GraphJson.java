@@ -84,6 +84,8 @@ public final class GraphJson {
                         TraceConfig.LOGIT_PROBABILITY,
                         "max_feature_nodes",
                         config.maxNodes(),
+                        "mlps",
+                        config.mlps().name().toLowerCase(Locale.ROOT),
                         "model_sha256",
                         model.sha256()),
                 "pruning_settings",

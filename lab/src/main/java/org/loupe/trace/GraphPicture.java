@@ -28,7 +28,7 @@ public final class GraphPicture {
     private static final int BETWEEN_COLUMNS = 14;
     private static final int BETWEEN_LAYERS = 64;
     private static final int EMPTY_LAYER = 8;
-    private static final double CHARACTER = 6.3; // units, of the 11-unit type at most
+    private static final double CHARACTER = 7; // units, of the 11-unit type
 
     private static final String STYLE =
             """
@@ -43,8 +43,14 @@ public final class GraphPicture {
             .logit{fill:#3a2f14;stroke:#d6a93f}.plus{stroke:#6aa5e0}.minus{stroke:#f08a55}.band{fill:#1a1f25}}
             """;
 
-    /** Where a box is: the middle of its upper edge. */
-    private record Place(double x, double y) {}
+    /**
+     * Where a box is.
+     *
+     * @param x of its middle
+     * @param y of its upper edge
+     * @param anchor x where its edges begin and end: another one for each box of a stack
+     */
+    private record Place(double x, double y, double anchor) {}
 
     /**
      * An edge to draw.
@@ -88,7 +94,7 @@ public final class GraphPicture {
         int layers = graph.saes().size() + 2;
         int[] heights = new int[layers];
         for (int layer = 0; layer < layers; layer++) {
-            heights[layer] = highest(layer) * PITCH;
+            heights[layer] = IntStream.of(stacked(layer)).max().orElse(0) * PITCH;
         }
         double height = TOP + BETWEEN_LAYERS * (layers - 1.0) + IntStream.of(heights).sum() + 50;
         Svg svg = Svg.file(width, height, "Attribution graph of: " + graph.prompt().text(), STYLE);
@@ -167,24 +173,27 @@ public final class GraphPicture {
                 : graph.saes().get(layer - 1).writes().toString();
     }
 
-    private int highest(int layer) {
+    /** How many boxes of a layer stand in each column. */
+    private int[] stacked(int layer) {
         int[] counts = new int[columnAt.length];
-        shown.stream().filter(n -> layer(n) == layer).forEach(n -> counts[graph.nodes()
-                .get(n)
-                .position()]++);
-        return IntStream.of(counts).max().orElse(0);
+        for (int node : shown) {
+            counts[graph.nodes().get(node).position()] += layer(node) == layer ? 1 : 0;
+        }
+        return counts;
     }
 
     /** Stacks the boxes of each column, the most influential below. */
     private void place(int layer, double y, int height) {
         int[] counts = new int[columnAt.length];
+        int[] stacked = stacked(layer);
         for (int node : shown) {
             if (layer(node) == layer) {
                 int p = graph.nodes().get(node).position();
                 boolean downwards = node >= graph.firstLogit();
                 int slot = counts[p]++;
                 double top = downwards ? y + slot * PITCH : y + height - (slot + 1) * PITCH;
-                places.put(node, new Place(columnAt[p] + columnWidth[p] / 2.0, top));
+                double anchor = columnAt[p] + columnWidth[p] * (slot + 1.0) / (stacked[p] + 1);
+                places.put(node, new Place(columnAt[p] + columnWidth[p] / 2.0, top, anchor));
             }
         }
     }
@@ -211,9 +220,9 @@ public final class GraphPicture {
         Place to = place(edge.target());
         float weight = graph.weights()[edge.target()][edge.source()];
         svg.rise(
-                from.x(),
+                from.anchor(),
                 from.y(),
-                to.x(),
+                to.anchor(),
                 to.y() + BOX_HEIGHT,
                 0.6 + 9 * edge.share(),
                 weight > 0 ? "plus" : "minus",

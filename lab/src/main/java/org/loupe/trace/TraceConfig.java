@@ -1,6 +1,7 @@
 package org.loupe.trace;
 
 import org.loupe.io.BadInput;
+import org.loupe.lm.MlpRule;
 
 /**
  * How large a graph becomes. The defaults of both thresholds are circuit-tracer's.
@@ -8,9 +9,10 @@ import org.loupe.io.BadInput;
  * @param nodeThreshold share of all nodes' influence that the kept ones have
  * @param edgeThreshold share of all edges' influence that the kept ones have
  * @param maxNodes latent nodes whose incoming edges are computed, the most influential ones first
+ * @param mlps what edges through an MLP are
  */
-public record TraceConfig(double nodeThreshold, double edgeThreshold, int maxNodes) {
-    public static final TraceConfig DEFAULT = new TraceConfig(0.8, 0.98, 1000);
+public record TraceConfig(double nodeThreshold, double edgeThreshold, int maxNodes, MlpRule mlps) {
+    public static final TraceConfig DEFAULT = new TraceConfig(0.8, 0.98, 1000, MlpRule.SPLIT);
 
     /** Logit nodes at most. */
     public static final int MOST_LOGITS = 10;

@@ -56,11 +56,16 @@ public final class Tracer {
      * @param saes as {@link TracedSae#all} gives them, at least one
      */
     public static AttributionGraph trace(
-            LanguageModel model, List<TracedSae> saes, Prompt prompt, int maxNodes, Workers workers, Progress progress) {
-        return model.withFrozenGradients(() -> {
+            LanguageModel model,
+            List<TracedSae> saes,
+            Prompt prompt,
+            TraceConfig config,
+            Workers workers,
+            Progress progress) {
+        return model.withFrozenGradients(config.mlps(), () -> {
             try (PointerScope _ = new PointerScope();
                     FrozenRun run = new FrozenRun(model, saes, prompt.ids())) {
-                return new Tracer(saes, run, prompt, workers).graph(prompt, maxNodes, progress);
+                return new Tracer(saes, run, prompt, workers).graph(prompt, config.maxNodes(), progress);
             }
         });
     }
