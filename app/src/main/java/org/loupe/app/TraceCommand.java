@@ -145,7 +145,7 @@ final class TraceCommand extends LoupeCommand {
                         (done, of) -> progress.at("trace", "latents", done, of, ""));
             }
             GraphNames names = new GraphNames(
-                    language.tokenizer()::token, indexed.orElse(LensLabels.of(graph, language)));
+                    GraphNames.tokens(language.tokenizer()), indexed.orElse(LensLabels.of(graph, language)));
             Pruned pruned = Pruned.of(graph, config);
             write(graph, pruned, config, names, language);
             TraceSummary summary = TraceSummary.of(graph, pruned, names);

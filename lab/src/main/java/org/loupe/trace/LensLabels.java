@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.loupe.lm.HookPoint.Site;
 import org.loupe.lm.LanguageModel;
@@ -19,6 +20,7 @@ public final class LensLabels {
     /** The labels of a graph's latents; empty for latents that do not write to the residual stream. */
     public static Function<GraphNode.Latent, String> of(AttributionGraph graph, LanguageModel model) {
         Map<List<Integer>, String> labels = new HashMap<>();
+        IntFunction<String> token = GraphNames.tokens(model.tokenizer());
         for (int s = 0; s < graph.saes().size(); s++) {
             int number = s;
             TracedSae traced = graph.saes().get(s);
@@ -33,7 +35,7 @@ public final class LensLabels {
                 for (int i = 0; i < latents.length; i++) {
                     int first = i * TOKENS;
                     String tokens = IntStream.range(first, first + TOKENS)
-                            .mapToObj(t -> model.tokenizer().token(lens.promoted()[t]).strip())
+                            .mapToObj(t -> token.apply(lens.promoted()[t]).strip())
                             .reduce((a, b) -> a + ", " + b)
                             .orElse("");
                     labels.put(List.of(s, latents[i]), "→ " + tokens);
