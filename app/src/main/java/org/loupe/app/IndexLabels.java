@@ -26,19 +26,17 @@ record IndexLabels(Map<Integer, List<String>> labels) {
             try (FeatureIndex index = FeatureIndex.open(folder)) {
                 int sae = of(index, folder, saes);
                 labels.put(
-                        sae,
-                        index.summaries().stream().map(IndexLabels::label).toList());
+                        sae, index.summaries().stream().map(IndexLabels::label).toList());
             }
         }
         return new IndexLabels(labels);
     }
 
-    /** The label where there is a clear one, else the tokens that it fires on most. */
+    /** The tokens that it fires on most, and the category where that is clear. */
     private static String label(LatentProfile profile) {
         List<String> tokens = profile.topTokens();
-        return profile.label().isEmpty()
-                ? String.join(", ", tokens.subList(0, Math.min(TOKENS, tokens.size())))
-                : profile.label();
+        String commonest = String.join(", ", tokens.subList(0, Math.min(TOKENS, tokens.size())));
+        return profile.label().isEmpty() ? commonest : commonest + " (" + profile.category() + ")";
     }
 
     private static int of(FeatureIndex index, Path folder, List<TracedSae> saes) {
@@ -50,8 +48,8 @@ record IndexLabels(Map<Integer, List<String>> labels) {
         }
         throw BadInput.in(
                 folder,
-                "is of " + index.info().latents() + " latents at " + index.info().hookOut()
-                        + ", which none of the SAEs to trace has");
+                "is of " + index.info().latents() + " latents at "
+                        + index.info().hookOut() + ", which none of the SAEs to trace has");
     }
 
     /** The index's label of a latent; the other where there is none. */

@@ -31,9 +31,10 @@ import picocli.CommandLine.Option;
 /** {@code loupe trace}. */
 @Command(
         name = "trace",
-        description = "Draw the attribution graph of a prompt: direct effects among latents of SAEs at several layers, what the"
-                + " SAEs leave out, tokens, and the next token's logits. Attention patterns and norms are frozen. Writes"
-                + " graph.json (circuit-tracer's format), graph-metadata.json and graph.svg.",
+        description =
+                "Draw the attribution graph of a prompt: direct effects among latents of SAEs at several layers, what the"
+                        + " SAEs leave out, tokens, and the next token's logits. Attention patterns and norms are frozen. Writes"
+                        + " graph.json (circuit-tracer's format), graph-metadata.json and graph.svg.",
         footer = {
             "Example:",
             "  loupe trace --prompt \"The capital of France is\" --saes runs/sae5 runs/sae11 --store runs/store5"
@@ -66,15 +67,17 @@ final class TraceCommand extends LoupeCommand {
             names = "--store",
             paramLabel = "STORE",
             arity = "1..*",
-            description = "Stores that the SAEs were trained on: rows above their norm limits stay as they are (default: no"
-                    + " limits).")
+            description =
+                    "Stores that the SAEs were trained on: rows above their norm limits stay as they are (default: no"
+                            + " limits).")
     private List<Path> stores = new ArrayList<>();
 
     @Option(
             names = "--index",
             paramLabel = "DIR",
             arity = "1..*",
-            description = "Feature indexes of the SAEs, for the latents' labels (default: the tokens a latent promotes).")
+            description =
+                    "Feature indexes of the SAEs, for the latents' labels (default: the tokens a latent promotes).")
     private List<Path> indexes = new ArrayList<>();
 
     @Option(
@@ -150,7 +153,8 @@ final class TraceCommand extends LoupeCommand {
             write(graph, pruned, config, names, language);
             TraceSummary summary = TraceSummary.of(graph, pruned, names);
             terminal.say("trace: " + pruned.nodeCount() + " nodes, " + pruned.edgeCount() + " edges in "
-                    + Progress.clock((System.nanoTime() - start) / 1e9) + " → " + out.resolve(GRAPH) + ", " + LIST + ", "
+                    + Progress.clock((System.nanoTime() - start) / 1e9) + " → " + out.resolve(GRAPH) + ", " + LIST
+                    + ", "
                     + PICTURE);
             if (json) {
                 terminal.json(summary.toJson(out));

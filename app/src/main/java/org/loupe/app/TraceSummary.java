@@ -38,7 +38,10 @@ record TraceSummary(AttributionGraph graph, Pruned pruned, GraphNames names, Gra
                         ", ",
                         logits().stream()
                                 .map(l -> String.format(
-                                        Locale.ROOT, "%s %.3f", quoted(names.token().apply(l.id())), l.probability()))
+                                        Locale.ROOT,
+                                        "%s %.3f",
+                                        quoted(names.token().apply(l.id())),
+                                        l.probability()))
                                 .toList()));
         line(
                 out,
@@ -56,14 +59,14 @@ record TraceSummary(AttributionGraph graph, Pruned pruned, GraphNames names, Gra
                 "logit − mean",
                 String.format(
                         Locale.ROOT,
-                        "%.2f of %s: latents %s, tokens %s, constants %s, errors %s, curvature of MLPs %s",
+                        "%.2f of %s: latents %s, tokens %s, constants %s, errors %s%s",
                         account.value(),
                         quoted(names.token().apply(logits().getFirst().id())),
                         percent(account.latents()),
                         percent(account.tokens()),
                         percent(account.constants()),
                         percent(account.errors()),
-                        percent(account.remainder())));
+                        summed(account) ? "" : "; not by sources: " + percent(account.remainder())));
         line(
                 out,
                 "scores",
@@ -95,9 +98,7 @@ record TraceSummary(AttributionGraph graph, Pruned pruned, GraphNames names, Gra
                 "prompt",
                 graph.prompt().text(),
                 "tokens",
-                IntStream.of(graph.prompt().ids())
-                        .mapToObj(names.token())
-                        .toList(),
+                IntStream.of(graph.prompt().ids()).mapToObj(names.token()).toList(),
                 "next",
                 logits().stream()
                         .map(l -> Terminal.object(
@@ -164,8 +165,13 @@ record TraceSummary(AttributionGraph graph, Pruned pruned, GraphNames names, Gra
         };
     }
 
+    private static boolean summed(Account account) {
+        return Math.abs(account.remainder()) < 0.005 * Math.abs(account.value());
+    }
+
     private String percent(double part) {
-        return String.format(Locale.ROOT, "%.0f %%", 100 * part / graph.account().value());
+        return String.format(
+                Locale.ROOT, "%.0f %%", 100 * part / graph.account().value());
     }
 
     private static void line(StringBuilder out, String name, String value) {

@@ -26,7 +26,8 @@ public final class Svg {
         Svg svg = new Svg(width, height, label);
         svg.out.insert(
                 "<svg ".length(),
-                "xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" + number(height) + "\" ");
+                "xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" + number(height)
+                        + "\" ");
         svg.out.append("<style>").append(style).append("</style>");
         return svg;
     }
@@ -74,8 +75,7 @@ public final class Svg {
      * @param strokeWidth in units
      * @param tooltip shown under the pointer
      */
-    public Svg rise(
-            double x1, double y1, double x2, double y2, double strokeWidth, String style, String tooltip) {
+    public Svg rise(double x1, double y1, double x2, double y2, double strokeWidth, String style, String tooltip) {
         double middle = (y1 + y2) / 2;
         out.append(String.format(
                 Locale.ROOT,

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.MlpRule;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.Sae;
@@ -24,10 +25,10 @@ import org.loupe.tensor.Matrix;
  * One run of a prompt with the tape of backward kept, cut at the embeddings and at every row that an SAE stands for: what comes
  * before a cut reaches what comes after it only through the cut's own rows, the <em>leaves</em>. Rows keep their values, so the run is
  * the model's own. Attention patterns and norms' factors are constants; of an MLP that no transcoder stands for, backward makes what the
- * {@link org.loupe.lm.MlpRule} says.
+ * {@link MlpRule} says.
  *
- * <p>The batch is the prompt several times over, so that one backward serves as many targets. Made, used and closed inside
- * {@link LanguageModel#withFrozenGradients}.
+ * <p>The batch is the prompt several times over, so that one backward serves as many targets. Gradients may be asked for from several
+ * threads at once.
  */
 final class FrozenRun implements AutoCloseable {
     /** The number of a leaf that is the embeddings; others have their SAE's. */
@@ -45,7 +46,14 @@ final class FrozenRun implements AutoCloseable {
     private final List<Tensor> kept = new ArrayList<>();
     private @Nullable Tensor logits; // [copies, v]
 
-    FrozenRun(LanguageModel model, List<TracedSae> saes, int[] ids) {
+    /** Runs a prompt on one thread: its products are too small to be worth several threads' waiting for each other. */
+    static FrozenRun of(LanguageModel model, List<TracedSae> saes, int[] ids, MlpRule rule) {
+        List<FrozenRun> made = new ArrayList<>();
+        model.sideBySide(1, _ -> model.withFrozenGradients(rule, () -> made.add(new FrozenRun(model, saes, ids))));
+        return made.getFirst();
+    }
+
+    private FrozenRun(LanguageModel model, List<TracedSae> saes, int[] ids) {
         this.saes = saes;
         this.length = ids.length;
         this.copies = Math.max(1, BATCH_ROWS / length);
@@ -171,8 +179,7 @@ final class FrozenRun implements AutoCloseable {
         int width = cotangents.cols();
         float[] all = new float[copies * length * width];
         for (int i = 0; i < positions.length; i++) {
-            System.arraycopy(
-                    cotangents.data(), cotangents.offset(i), all, (i * length + positions[i]) * width, width);
+            System.arraycopy(cotangents.data(), cotangents.offset(i), all, (i * length + positions[i]) * width, width);
         }
         List<Integer> above = sources(sae);
         try (PointerScope _ = new PointerScope()) {
@@ -206,7 +213,8 @@ final class FrozenRun implements AutoCloseable {
     private List<Integer> sources(int sae) {
         List<Integer> found = new ArrayList<>();
         for (int s = sae - 1; s >= 0; s--) {
-            if (sae < saes.size() && saes.get(s).writes().compareTo(saes.get(sae).reads()) > 0) {
+            if (sae < saes.size()
+                    && saes.get(s).writes().compareTo(saes.get(sae).reads()) > 0) {
                 continue;
             }
             found.add(s);

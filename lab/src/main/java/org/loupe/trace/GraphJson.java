@@ -39,7 +39,17 @@ public final class GraphJson {
                 "metadata",
                 metadata(graph, config, names, model),
                 "qParams",
-                object("pinnedIds", List.of(), "supernodes", List.of(), "linkType", "both", "clickedId", "", "sg_pos", ""),
+                object(
+                        "pinnedIds",
+                        List.of(),
+                        "supernodes",
+                        List.of(),
+                        "linkType",
+                        "both",
+                        "clickedId",
+                        "",
+                        "sg_pos",
+                        ""),
                 "nodes",
                 json.nodes(),
                 "links",
@@ -55,9 +65,8 @@ public final class GraphJson {
     private static Map<String, @Nullable Object> metadata(
             AttributionGraph graph, TraceConfig config, GraphNames names, ModelInfo model) {
         List<String> hooks = graph.saes().stream()
-                .map(sae -> sae.reads().equals(sae.writes())
-                        ? sae.writes().toString()
-                        : sae.reads() + " → " + sae.writes())
+                .map(sae ->
+                        sae.reads().equals(sae.writes()) ? sae.writes().toString() : sae.reads() + " → " + sae.writes())
                 .toList();
         return object(
                 "slug",
@@ -146,10 +155,7 @@ public final class GraphJson {
                         "logit",
                         "L_" + logit.id() + "-" + logit.position(),
                         String.format(
-                                Locale.ROOT,
-                                "Output \"%s\" (p=%.3f)",
-                                names.line(logit.id()),
-                                logit.probability()),
+                                Locale.ROOT, "Output \"%s\" (p=%.3f)", names.line(logit.id()), logit.probability()),
                         null,
                         null);
                 out.put("token_prob", logit.probability());
@@ -169,7 +175,16 @@ public final class GraphJson {
             @Nullable Double influence,
             @Nullable Float activation) {
         Map<String, @Nullable Object> out = object(
-                "node_id", id(node), "feature", feature, "layer", layer, "ctx_idx", node.position(), "feature_type", type);
+                "node_id",
+                id(node),
+                "feature",
+                feature,
+                "layer",
+                layer,
+                "ctx_idx",
+                node.position(),
+                "feature_type",
+                type);
         out.put("token_prob", 0.0);
         out.put("is_target_logit", false);
         out.put("run_idx", 0);

@@ -22,16 +22,15 @@ public final class GraphPicture {
 
     private static final int LEFT = 132;
     private static final int TOP = 66;
-    private static final int BOX_WIDTH = 124;
+    private static final int BOX_WIDTH = 146;
     private static final int BOX_HEIGHT = 18;
     private static final int PITCH = 22;
     private static final int BETWEEN_COLUMNS = 14;
     private static final int BETWEEN_LAYERS = 64;
     private static final int EMPTY_LAYER = 8;
-    private static final double CHARACTER = 7; // units, of the 11-unit type
+    private static final double CHARACTER = 6.6; // units, of the 11-unit type
 
-    private static final String STYLE =
-            """
+    private static final String STYLE = """
             svg{background:#fff;font:11px system-ui,'DejaVu Sans',sans-serif}
             text{fill:#1f2933}.title{font-size:15px;font-weight:600}.quiet{fill:#64707d}
             .latent{fill:#e8f1fb;stroke:#3b78b5}.error{fill:#fff;stroke:#8a949e;stroke-dasharray:3 2}
@@ -96,8 +95,10 @@ public final class GraphPicture {
         for (int layer = 0; layer < layers; layer++) {
             heights[layer] = IntStream.of(stacked(layer)).max().orElse(0) * PITCH;
         }
-        double height = TOP + BETWEEN_LAYERS * (layers - 1.0) + IntStream.of(heights).sum() + 50;
-        Svg svg = Svg.file(width, height, "Attribution graph of: " + graph.prompt().text(), STYLE);
+        double height =
+                TOP + BETWEEN_LAYERS * (layers - 1.0) + IntStream.of(heights).sum() + 50;
+        Svg svg = Svg.file(
+                width, height, "Attribution graph of: " + graph.prompt().text(), STYLE);
         double y = TOP;
         for (int layer = layers - 1; layer >= 0; layer--) {
             double tall = Math.max(EMPTY_LAYER, heights[layer]);
@@ -144,7 +145,8 @@ public final class GraphPicture {
         for (int p = 0; p < columnAt.length; p++) {
             int position = p;
             boolean boxes = shown.stream()
-                    .anyMatch(n -> n < graph.firstToken() && graph.nodes().get(n).position() == position);
+                    .anyMatch(
+                            n -> n < graph.firstToken() && graph.nodes().get(n).position() == position);
             boolean last = p == columnAt.length - 1;
             String token = names.line(graph.prompt().ids()[p]);
             columnWidth[p] = boxes || last ? BOX_WIDTH : (int) Math.min(BOX_WIDTH, 16 + token.length() * CHARACTER);
@@ -238,13 +240,12 @@ public final class GraphPicture {
     private void draw(Svg svg, int node) {
         Place at = place(node);
         int width = columnWidth[graph.nodes().get(node).position()];
-        String style =
-                switch (graph.nodes().get(node)) {
-                    case GraphNode.Latent _ -> "latent";
-                    case GraphNode.ErrorTerm _ -> "error";
-                    case GraphNode.Token _ -> "token";
-                    case GraphNode.Logit _ -> "logit";
-                };
+        String style = switch (graph.nodes().get(node)) {
+            case GraphNode.Latent _ -> "latent";
+            case GraphNode.ErrorTerm _ -> "error";
+            case GraphNode.Token _ -> "token";
+            case GraphNode.Logit _ -> "logit";
+        };
         svg.enter(name(node));
         svg.rect(at.x() - width / 2.0, at.y(), width, BOX_HEIGHT, style);
         svg.text(at.x(), at.y() + 13, "middle", "name", cut(text(node), (int) ((width - 8) / CHARACTER)));

@@ -23,7 +23,8 @@ final class Influence {
      *
      * @param latents targets, and {@code chosen} their places among the sources
      */
-    static double[] partial(List<Tracer.Target> logits, List<Tracer.Target> latents, List<Integer> chosen, int sources) {
+    static double[] partial(
+            List<Tracer.Target> logits, List<Tracer.Target> latents, List<Integer> chosen, int sources) {
         double[] influence = new double[sources];
         for (Tracer.Target logit : logits) {
             if (logit.node() instanceof GraphNode.Logit node) {

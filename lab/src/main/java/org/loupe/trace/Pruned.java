@@ -101,7 +101,8 @@ public record Pruned(boolean[] nodes, boolean[][] edges, double[] cumulative) {
 
     /** How many nodes are kept. */
     public int nodeCount() {
-        return Math.toIntExact(IntStream.range(0, nodes.length).filter(n -> nodes[n]).count());
+        return Math.toIntExact(
+                IntStream.range(0, nodes.length).filter(n -> nodes[n]).count());
     }
 
     /** How many edges are kept. */

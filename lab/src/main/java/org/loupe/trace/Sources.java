@@ -69,7 +69,8 @@ final class Sources {
         for (int i = 0; i < which.length; i++) {
             replaced[which[i]] = true;
             starts[which[i] + 1] = found.starts()[i + 1] - found.starts()[i];
-            Kernels.BEST.addScaled(-1, decoded.data(), decoded.offset(i), error.data(), error.offset(which[i]), sae.dOut());
+            Kernels.BEST.addScaled(
+                    -1, decoded.data(), decoded.offset(i), error.data(), error.offset(which[i]), sae.dOut());
         }
         Arrays.fill(error.data(), 0, error.offset(prefix), 0);
         Arrays.parallelPrefix(starts, Integer::sum);

@@ -39,7 +39,8 @@ public record TracedSae(Sae sae, HookPoint reads, HookPoint writes, SplicePoints
             TracedSae other = at.put(one.layer(), one);
             if (other != null) {
                 throw new BadInput("two SAEs are at layer " + one.layer() + ", one at " + other.writes
-                        + " and one at " + one.writes + ": a node's name says its layer and latent, so a graph takes one"
+                        + " and one at " + one.writes
+                        + ": a node's name says its layer and latent, so a graph takes one"
                         + " SAE a layer");
             }
         }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.PointerScope;
 import org.loupe.lm.LanguageModel;
 import org.loupe.sae.RowScore;
 import org.loupe.sae.Sae;
@@ -38,12 +37,17 @@ public final class Tracer {
     /** The edges into one target. */
     record Target(GraphNode node, float[] weights, Account account) {}
 
+    /** Latents of one SAE for one backward, by their places in the list of those asked for. */
+    private record Batch(int sae, List<Integer> places) {}
+
+    private final LanguageModel model;
     private final List<TracedSae> saes;
     private final FrozenRun run;
     private final Sources sources;
     private final Matrix[] read;
 
-    private Tracer(List<TracedSae> saes, FrozenRun run, Prompt prompt, Workers workers) {
+    private Tracer(LanguageModel model, List<TracedSae> saes, FrozenRun run, Prompt prompt, Workers workers) {
+        this.model = model;
         this.saes = saes;
         this.run = run;
         this.sources = new Sources(run, saes, prompt, workers);
@@ -62,12 +66,9 @@ public final class Tracer {
             TraceConfig config,
             Workers workers,
             Progress progress) {
-        return model.withFrozenGradients(config.mlps(), () -> {
-            try (PointerScope _ = new PointerScope();
-                    FrozenRun run = new FrozenRun(model, saes, prompt.ids())) {
-                return new Tracer(saes, run, prompt, workers).graph(prompt, config.maxNodes(), progress);
-            }
-        });
+        try (FrozenRun run = FrozenRun.of(model, saes, prompt.ids(), config.mlps())) {
+            return new Tracer(model, saes, run, prompt, workers).graph(prompt, config.maxNodes(), progress);
+        }
     }
 
     private AttributionGraph graph(Prompt prompt, int maxNodes, Progress progress) {
@@ -77,8 +78,8 @@ public final class Tracer {
         List<Target> latents = new ArrayList<>();
         while (chosen.size() < wanted) {
             progress.at(chosen.size(), wanted);
-            List<Integer> next = ranked(logits, latents, chosen).subList(
-                    0, Math.min(BATCHES_A_RANKING * run.copies(), wanted - chosen.size()));
+            List<Integer> next = ranked(logits, latents, chosen)
+                    .subList(0, Math.min(BATCHES_A_RANKING * run.copies(), wanted - chosen.size()));
             latents.addAll(targets(next));
             chosen.addAll(next);
         }
@@ -107,7 +108,10 @@ public final class Tracer {
     }
 
     private static List<GraphNode.Logit> mostProbable(float[] logits, int last) {
-        double most = IntStream.range(0, logits.length).mapToDouble(i -> logits[i]).max().orElseThrow();
+        double most = IntStream.range(0, logits.length)
+                .mapToDouble(i -> logits[i])
+                .max()
+                .orElseThrow();
         double total = IntStream.range(0, logits.length)
                 .mapToDouble(i -> Math.exp(logits[i] - most))
                 .sum();
@@ -127,7 +131,8 @@ public final class Tracer {
 
     /** All latents that are no targets yet, the most influential first. */
     private List<Integer> ranked(List<Target> logits, List<Target> latents, List<Integer> chosen) {
-        double[] influence = Influence.partial(logits, latents, chosen, sources.nodes().size());
+        double[] influence =
+                Influence.partial(logits, latents, chosen, sources.nodes().size());
         boolean[] done = new boolean[sources.latents()];
         chosen.forEach(c -> done[c] = true);
         return IntStream.range(0, done.length)
@@ -141,18 +146,23 @@ public final class Tracer {
     private List<Target> targets(List<Integer> which) {
         Map<Integer, List<Integer>> bySae = new TreeMap<>();
         for (int i = 0; i < which.size(); i++) {
-            bySae.computeIfAbsent(latent(which.get(i)).sae(), _ -> new ArrayList<>()).add(i);
+            bySae.computeIfAbsent(latent(which.get(i)).sae(), _ -> new ArrayList<>())
+                    .add(i);
         }
-        Target[] out = new Target[which.size()];
+        List<Batch> batches = new ArrayList<>();
         bySae.forEach((sae, places) -> {
             for (int from = 0; from < places.size(); from += run.copies()) {
-                List<Integer> some = places.subList(from, Math.min(places.size(), from + run.copies()));
-                List<GraphNode.Latent> nodes =
-                        some.stream().map(i -> latent(which.get(i))).toList();
-                List<Target> found = intoLatents(sae, nodes);
-                for (int i = 0; i < some.size(); i++) {
-                    out[some.get(i)] = found.get(i);
-                }
+                batches.add(new Batch(sae, places.subList(from, Math.min(places.size(), from + run.copies()))));
+            }
+        });
+        Target[] out = new Target[which.size()];
+        model.sideBySide(batches.size(), b -> {
+            List<Integer> places = batches.get(b).places();
+            List<Target> found = intoLatents(
+                    batches.get(b).sae(),
+                    places.stream().map(i -> latent(which.get(i))).toList());
+            for (int i = 0; i < places.size(); i++) {
+                out[places.get(i)] = found.get(i);
             }
         });
         return Arrays.asList(out);
@@ -206,8 +216,7 @@ public final class Tracer {
     }
 
     /** The graph of the chosen latents and all other nodes, latents in the sources' order. */
-    private AttributionGraph assembled(
-            Prompt prompt, List<Target> logits, List<Target> latents, List<Integer> chosen) {
+    private AttributionGraph assembled(Prompt prompt, List<Target> logits, List<Target> latents, List<Integer> chosen) {
         Target[] bySource = new Target[sources.latents()];
         for (int i = 0; i < chosen.size(); i++) {
             bySource[chosen.get(i)] = latents.get(i);

@@ -131,7 +131,8 @@ public final class FrozenToy {
         int l = normal.length;
         double[][] pattern = new double[l][l];
         for (int i = 0; i < l; i++) {
-            double[] query = turned(product(name(block, "self_attn.q_proj") + ".weight", normal[i], HEADS * HEAD), head, i);
+            double[] query =
+                    turned(product(name(block, "self_attn.q_proj") + ".weight", normal[i], HEADS * HEAD), head, i);
             double sum = 0;
             for (int j = 0; j <= i; j++) {
                 double[] key = turned(

@@ -81,7 +81,13 @@ class GraphJsonTest {
         assertEquals(Set.of("metadata", "qParams", "nodes", "links"), names(json));
         assertTrue(names(json.get("metadata"))
                 .containsAll(Set.of(
-                        "slug", "scan", "transcoder_list", "prompt_tokens", "prompt", "node_threshold", "schema_version")));
+                        "slug",
+                        "scan",
+                        "transcoder_list",
+                        "prompt_tokens",
+                        "prompt",
+                        "node_threshold",
+                        "schema_version")));
         assertEquals(Set.of("pinnedIds", "supernodes", "linkType", "clickedId", "sg_pos"), names(json.get("qParams")));
         assertTrue(json.get("nodes").size() > 10);
         for (JsonNode node : json.get("nodes")) {
@@ -141,18 +147,23 @@ class GraphJsonTest {
             case GraphNode.Latent latent -> {
                 assertEquals("cross layer transcoder", json.get("feature_type").asString());
                 assertEquals(latent.activation(), json.get("activation").floatValue());
-                assertEquals(GraphJson.pairing(latent.sae(), latent.latent()), json.get("feature").asLong());
+                assertEquals(
+                        GraphJson.pairing(latent.sae(), latent.latent()),
+                        json.get("feature").asLong());
                 assertTrue(json.get("clerp").asString().startsWith("→ "));
             }
             case GraphNode.ErrorTerm _ -> {
-                assertEquals("mlp reconstruction error", json.get("feature_type").asString());
+                assertEquals(
+                        "mlp reconstruction error", json.get("feature_type").asString());
                 assertEquals(-1, json.get("feature").asInt());
             }
-            case GraphNode.Token _ -> assertEquals("embedding", json.get("feature_type").asString());
+            case GraphNode.Token _ ->
+                assertEquals("embedding", json.get("feature_type").asString());
             case GraphNode.Logit logit -> {
                 assertEquals("logit", json.get("feature_type").asString());
                 assertEquals(logit.probability(), json.get("token_prob").asDouble());
-                assertEquals(n == graph.firstLogit(), json.get("is_target_logit").asBoolean());
+                assertEquals(
+                        n == graph.firstLogit(), json.get("is_target_logit").asBoolean());
                 assertTrue(json.get("influence").isNull());
             }
         }

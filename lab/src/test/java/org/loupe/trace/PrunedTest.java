@@ -84,7 +84,9 @@ class PrunedTest {
             }
         }
         List<String> theirs = new ArrayList<>();
-        expected.get("edges").forEach(edge -> theirs.add(edge.get(0).asInt() + " " + edge.get(1).asInt()));
+        expected.get("edges")
+                .forEach(edge ->
+                        theirs.add(edge.get(0).asInt() + " " + edge.get(1).asInt()));
         assertEquals(theirs, edges);
         assertEquals(theirs.size(), pruned.edgeCount());
         for (int n = 0; n < FIRST_LOGIT; n++) {

@@ -163,7 +163,8 @@ class TracerTest {
         for (int t = 0; t < graph.nodes().size(); t++) {
             float[] row = graph.weights()[t];
             for (int s = 0; s < graph.nodes().size(); s++) {
-                double expected = linearEdge(graph, toy, graph.nodes().get(t), graph.nodes().get(s));
+                double expected = linearEdge(
+                        graph, toy, graph.nodes().get(t), graph.nodes().get(s));
                 assertEquals(
                         expected,
                         row[s],
@@ -182,15 +183,18 @@ class TracerTest {
             return 0; // what stands before a text is constant
         }
         return switch (target) {
-            case GraphNode.Latent latent when latent.sae() == 0 && source instanceof GraphNode.Token -> {
+            case GraphNode.Latent latent
+            when latent.sae() == 0 && source instanceof GraphNode.Token -> {
                 double[][] rows = moved(zeros(), 1, vector(graph, linear, source), source.position());
                 yield read(graph, linear, latent, toy.onward(rows, -1, 0));
             }
-            case GraphNode.Latent latent when latent.sae() == 1 && sae(source) == 0 -> {
+            case GraphNode.Latent latent
+            when latent.sae() == 1 && sae(source) == 0 -> {
                 double[][] rows = moved(zeros(), 1, vector(graph, linear, source), source.position());
                 yield read(graph, linear, latent, toy.onward(rows, 0, 1));
             }
-            case GraphNode.Logit logit when sae(source) == 1 -> {
+            case GraphNode.Logit logit
+            when sae(source) == 1 -> {
                 double[][] rows = moved(zeros(), 1, vector(graph, linear, source), source.position());
                 yield toy.logits(toy.onward(rows, 1, 2))[logit.id()];
             }
@@ -236,7 +240,11 @@ class TracerTest {
             Account account = graph.accounts().get(i);
             int node = i < graph.latents() ? i : graph.firstLogit() + i - graph.latents();
             double sizes = Influence.sum(graph.weights()[node]) + Math.abs(account.constants());
-            assertEquals(account.value(), account.sum(), 1e-5 * sizes, graph.nodes().get(node).toString());
+            assertEquals(
+                    account.value(),
+                    account.sum(),
+                    1e-5 * sizes,
+                    graph.nodes().get(node).toString());
             assertTrue(Math.abs(account.errors()) < sizes);
             if (graph.nodes().get(node) instanceof GraphNode.Latent latent && latent.sae() == 1) {
                 Sae sae = graph.saes().get(1).sae();
@@ -263,20 +271,19 @@ class TracerTest {
         for (int t = 0; t < graph.nodes().size(); t += 5) {
             for (int s = 0; s < graph.firstLogit(); s++) {
                 GraphNode source = graph.nodes().get(s);
-                double expected =
-                        switch (graph.nodes().get(t)) {
-                            case GraphNode.Latent latent when latent.sae() == 1 && sae(source) == 0 ->
-                                slope(h -> read(graph, model, latent, toy.onward(at(graph, first, h, source), 0, 1)));
-                            case GraphNode.Logit logit when sae(source) == 1 ->
-                                slope(h -> toy.logits(toy.onward(at(graph, second, h, source), 1, 2))[logit.id()]);
-                            case GraphNode.Latent latent when latent.sae() == 0 && source instanceof GraphNode.Token ->
-                                slope(h -> read(
-                                        graph,
-                                        model,
-                                        latent,
-                                        toy.onward(at(graph, toy.embedding(), h, source), -1, 0)));
-                            case GraphNode _ -> 0;
-                        };
+                double expected = switch (graph.nodes().get(t)) {
+                    case GraphNode.Latent latent
+                    when latent.sae() == 1 && sae(source) == 0 ->
+                        slope(h -> read(graph, model, latent, toy.onward(at(graph, first, h, source), 0, 1)));
+                    case GraphNode.Logit logit
+                    when sae(source) == 1 ->
+                        slope(h -> toy.logits(toy.onward(at(graph, second, h, source), 1, 2))[logit.id()]);
+                    case GraphNode.Latent latent
+                    when latent.sae() == 0 && source instanceof GraphNode.Token ->
+                        slope(h ->
+                                read(graph, model, latent, toy.onward(at(graph, toy.embedding(), h, source), -1, 0)));
+                    case GraphNode _ -> 0;
+                };
                 boolean constant = source instanceof GraphNode.ErrorTerm && source.position() == 0;
                 float[] row = graph.weights()[t];
                 assertEquals(
@@ -319,24 +326,28 @@ class TracerTest {
                 if (source instanceof GraphNode.ErrorTerm && source.position() == 0) {
                     continue;
                 }
-                double expected =
-                        switch (graph.nodes().get(t)) {
-                            case GraphNode.Latent latent when latent.sae() == 1 && sae(source) == 0 ->
-                                slope(h -> read(
-                                        graph, model, latent, toy.normalizedForMlp(at(graph, first, h, source), 1)));
-                            case GraphNode.Logit logit when sae(source) == 1 ->
-                                slope(h -> logit(toy, first, at(graph, written, h, source), logit));
-                            case GraphNode.Logit logit when sae(source) == 0 ->
-                                slope(h -> {
-                                    double[][] x = at(graph, first, h, source);
-                                    double[][] more = difference(toy.normalizedForMlp(x, 1), read);
-                                    return logit(toy, x, plusSkip(written, transcoder, more), logit);
-                                });
-                            case GraphNode _ -> Double.NaN;
-                        };
+                double expected = switch (graph.nodes().get(t)) {
+                    case GraphNode.Latent latent
+                    when latent.sae() == 1 && sae(source) == 0 ->
+                        slope(h -> read(graph, model, latent, toy.normalizedForMlp(at(graph, first, h, source), 1)));
+                    case GraphNode.Logit logit
+                    when sae(source) == 1 -> slope(h -> logit(toy, first, at(graph, written, h, source), logit));
+                    case GraphNode.Logit logit
+                    when sae(source) == 0 ->
+                        slope(h -> {
+                            double[][] x = at(graph, first, h, source);
+                            double[][] more = difference(toy.normalizedForMlp(x, 1), read);
+                            return logit(toy, x, plusSkip(written, transcoder, more), logit);
+                        });
+                    case GraphNode _ -> Double.NaN;
+                };
                 if (!Double.isNaN(expected)) {
                     float[] row = graph.weights()[t];
-                    assertEquals(expected, row[s], 1e-4 * largest(row), source + " → " + graph.nodes().get(t));
+                    assertEquals(
+                            expected,
+                            row[s],
+                            1e-4 * largest(row),
+                            source + " → " + graph.nodes().get(t));
                 }
             }
         }
@@ -422,15 +433,14 @@ class TracerTest {
         SaeFolder.Loaded second = ToySaes.at(ToySaes.autoencoder(1), SECOND, SECOND, model);
         SaeFolder.Loaded transcoder = ToySaes.at(ToySaes.skipTranscoder(3), READ, WRITE, model);
         assertRefused("two SAEs are at layer 0", () -> TracedSae.all(List.of(first, first), model, Map.of()));
-        assertRefused("one at blocks.1.hook_mlp_out", () -> TracedSae.all(List.of(second, transcoder), model, Map.of()));
-        SaeFolder.Loaded other =
-                ToySaes.at(ToySaes.autoencoder(1), FIRST.toString(), FIRST.toString(), "0".repeat(64));
+        assertRefused(
+                "one at blocks.1.hook_mlp_out", () -> TracedSae.all(List.of(second, transcoder), model, Map.of()));
+        SaeFolder.Loaded other = ToySaes.at(ToySaes.autoencoder(1), FIRST.toString(), FIRST.toString(), "0".repeat(64));
         assertRefused("made for model", () -> TracedSae.all(List.of(other), model, Map.of()));
         Sae wide = new Sae(
                 Matrix.zeros(4, 64), new float[4], Matrix.zeros(4, 64), new float[64], new Activation.TopK(1), true);
         String both = HookPoint.join(List.of(FIRST, SECOND));
-        SaeFolder.Loaded crosscoder =
-                ToySaes.at(wide, both, both, model.info().sha256());
+        SaeFolder.Loaded crosscoder = ToySaes.at(wide, both, both, model.info().sha256());
         assertRefused("is a crosscoder", () -> TracedSae.all(List.of(crosscoder), model, Map.of()));
         Sae pursuit = new Sae(
                 ToySaes.autoencoder(1).decoder(),
