@@ -3,9 +3,11 @@ package org.loupe.trace;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.loupe.eval.Svg;
 
@@ -89,6 +91,10 @@ public final class GraphPicture {
                 .forEach(shown::add);
         IntStream.range(graph.firstToken(), Math.min(graph.nodes().size(), graph.firstLogit() + MOST_LOGITS))
                 .forEach(shown::add);
+        List<Edge> edges = edges();
+        Set<Integer> joined = new HashSet<>();
+        edges.forEach(edge -> joined.addAll(List.of(edge.source(), edge.target())));
+        shown.removeIf(node -> node < graph.firstToken() && !joined.contains(node));
         double width = columns();
         int layers = graph.saes().size() + 2;
         int[] heights = new int[layers];
@@ -108,7 +114,7 @@ public final class GraphPicture {
             y += heights[layer] + BETWEEN_LAYERS;
         }
         title(svg);
-        edges().forEach(edge -> draw(svg, edge));
+        edges.forEach(edge -> draw(svg, edge));
         shown.forEach(node -> draw(svg, node));
         svg.text(
                 12,
