@@ -1,7 +1,6 @@
 package org.loupe.trace;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
@@ -13,11 +12,9 @@ import java.util.function.DoubleFunction;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.loupe.io.BadInput;
 import org.loupe.lm.FrozenToy;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.HookPoint.Site;
@@ -26,12 +23,10 @@ import org.loupe.lm.MlpRule;
 import org.loupe.lm.Precision;
 import org.loupe.lm.TokenBatch;
 import org.loupe.lm.ToyModel;
-import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
-import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -66,13 +61,13 @@ class TracerTest {
         linear.close();
     }
 
-    private static int[] ids() {
+    static int[] ids() {
         int[] ids = new SplittableRandom(4).ints(7, 0, 256).toArray();
         ids[0] = 260;
         return ids;
     }
 
-    private static List<TracedSae> autoencoders(LanguageModel of) {
+    static List<TracedSae> autoencoders(LanguageModel of) {
         return TracedSae.all(
                 List.of(
                         ToySaes.at(ToySaes.autoencoder(2), SECOND, SECOND, of),
@@ -379,86 +374,5 @@ class TracerTest {
             }
         }
         return out;
-    }
-
-    @Test
-    void rowsAboveTheNormLimitAreAllError() {
-        Matrix rows = model.activations(TokenBatch.of(IDS), FIRST);
-        double[] norms = new double[IDS.length];
-        for (int p = 0; p < norms.length; p++) {
-            for (int c = 0; c < ToySaes.WIDTH; c++) {
-                norms[p] += rows.at(p, c) * rows.at(p, c);
-            }
-            norms[p] = Math.sqrt(norms[p]);
-        }
-        double limit = (norms[2] + norms[3]) / 2;
-        AttributionGraph graph = graph(
-                model,
-                TracedSae.all(
-                        List.of(ToySaes.at(ToySaes.autoencoder(2), FIRST, FIRST, model)),
-                        model,
-                        Map.of(FIRST.toString(), limit)),
-                MlpRule.SPLIT);
-        for (int p = 1; p < norms.length; p++) {
-            int position = p;
-            long latents = graph.nodes().stream()
-                    .filter(node -> node instanceof GraphNode.Latent && node.position() == position)
-                    .count();
-            assertEquals(norms[p] > limit ? 0 : 6, latents, "token " + p);
-        }
-    }
-
-    /** With fewer nodes than active latents the most influential ones are taken, and their edges are the same. */
-    @Test
-    void aSmallerGraphHoldsTheMostInfluentialLatentsOfTheWholeOne() {
-        AttributionGraph whole = graph(model, autoencoders(model), MlpRule.SPLIT);
-        TraceConfig ten = new TraceConfig(0.8, 0.98, 10, MlpRule.SPLIT);
-        AttributionGraph small = Tracer.trace(model, autoencoders(model), PROMPT, ten, workers, (_, _) -> {});
-        assertEquals(10, small.latents());
-        assertEquals(whole.latents(), small.activeLatents());
-        for (int t = 0; t < small.nodes().size(); t++) {
-            for (int s = 0; s < small.nodes().size(); s++) {
-                assertEquals(
-                        whole.weights()[whole.nodes().indexOf(small.nodes().get(t))][
-                                whole.nodes().indexOf(small.nodes().get(s))],
-                        small.weights()[t][s],
-                        1e-5);
-            }
-        }
-    }
-
-    @Test
-    void whatDoesNotFitIsRefused() {
-        SaeFolder.Loaded first = ToySaes.at(ToySaes.autoencoder(1), FIRST, FIRST, model);
-        SaeFolder.Loaded second = ToySaes.at(ToySaes.autoencoder(1), SECOND, SECOND, model);
-        SaeFolder.Loaded transcoder = ToySaes.at(ToySaes.skipTranscoder(3), READ, WRITE, model);
-        assertRefused("two SAEs are at layer 0", () -> TracedSae.all(List.of(first, first), model, Map.of()));
-        assertRefused(
-                "one at blocks.1.hook_mlp_out", () -> TracedSae.all(List.of(second, transcoder), model, Map.of()));
-        SaeFolder.Loaded other = ToySaes.at(ToySaes.autoencoder(1), FIRST.toString(), FIRST.toString(), "0".repeat(64));
-        assertRefused("made for model", () -> TracedSae.all(List.of(other), model, Map.of()));
-        Sae wide = new Sae(
-                Matrix.zeros(4, 64), new float[4], Matrix.zeros(4, 64), new float[64], new Activation.TopK(1), true);
-        String both = HookPoint.join(List.of(FIRST, SECOND));
-        SaeFolder.Loaded crosscoder = ToySaes.at(wide, both, both, model.info().sha256());
-        assertRefused("is a crosscoder", () -> TracedSae.all(List.of(crosscoder), model, Map.of()));
-        Sae pursuit = new Sae(
-                ToySaes.autoencoder(1).decoder(),
-                new float[ToySaes.LATENTS],
-                ToySaes.autoencoder(1).decoder(),
-                new float[ToySaes.WIDTH],
-                new Activation.MatchingPursuit(3, 0),
-                true);
-        assertRefused(
-                "no pre-activation",
-                () -> TracedSae.all(List.of(ToySaes.at(pursuit, FIRST, FIRST, model)), model, Map.of()));
-        assertRefused("the prompt is empty", () -> Prompt.of(model.tokenizer(), ""));
-        assertRefused("the node threshold is 1.5", () -> new TraceConfig(1.5, 0.9, 10, MlpRule.SPLIT));
-        assertRefused("the number of latent nodes is 0", () -> new TraceConfig(0.5, 0.9, 0, MlpRule.SPLIT));
-    }
-
-    private static void assertRefused(String says, Executable call) {
-        String message = assertThrows(BadInput.class, call).getMessage();
-        assertTrue(message != null && message.contains(says), message);
     }
 }
