@@ -25,6 +25,7 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             IndexCommand.class,
             ExploreCommand.class,
+            TraceCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,
             AblateCommand.class,

@@ -210,6 +210,12 @@ final class BadInputTest {
                 bad("no threads", encode("sae", "rows.safetensors", "--threads", "0"), "--threads is 0"),
                 bad("index over other files", index(), "not empty"),
                 bad("nothing to explore", List.of("explore", at("sae"), "--port", "0"), "index"),
+                bad("nothing to trace with", trace("absent"), "absent"),
+                bad("share of nodes out of range", trace("sae", "--node-threshold", "2"), "node threshold is 2.0"),
+                bad("no latents to trace", trace("sae", "--max-nodes", "0"), "latent nodes is 0"),
+                bad("unknown rule for MLPs", trace("sae", "--mlp", "splt"), "--mlp", "splt"),
+                bad("graph over other files", trace("sae", "--out", at("wide-store")), "not empty"),
+                bad("unknown model to trace", trace("sae", "--model", "smolm2"), "smolm2", "smollm2"),
                 bad("nothing known", List.of("info", at("no-model")), "no-model"),
                 bad("mistyped option", List.of("info", at("sae"), "--jsno"), "--jsno"),
                 bad("missing option", List.of("train", "--out", at("x")), "--store"),
@@ -304,6 +310,15 @@ final class BadInputTest {
 
     private List<Object> decode() {
         return List.of("decode", at("sae"), "--data", at("latents.safetensors"), "--out", at("out"));
+    }
+
+    private List<Object> trace(String sae, String... more) {
+        List<Object> args = new ArrayList<>(List.of("trace", "--prompt", "a", "--saes", at(sae)));
+        args.addAll(List.of((Object[]) more));
+        if (!args.contains("--out")) {
+            args.addAll(List.of("--out", at("graph")));
+        }
+        return args;
     }
 
     private List<Object> index() {

@@ -3,8 +3,8 @@ package org.loupe.eval;
 import java.util.List;
 import java.util.Locale;
 
-/** An SVG drawing inside an HTML page. Colours come from the page by class, so that they follow light and dark mode. */
-final class Svg {
+/** An SVG drawing. Colours come by class from the page around it, or from its own style, so that they follow light and dark mode. */
+public final class Svg {
     private final StringBuilder out = new StringBuilder();
 
     /** Starts a drawing of this many units; the label is for people who cannot see it. */
@@ -17,6 +17,21 @@ final class Svg {
                 escape(label)));
     }
 
+    /**
+     * Starts a file of its own.
+     *
+     * @param style CSS; no {@code <} or {@code &} in it
+     */
+    public static Svg file(double width, double height, String label, String style) {
+        Svg svg = new Svg(width, height, label);
+        svg.out.insert(
+                "<svg ".length(),
+                "xmlns=\"http://www.w3.org/2000/svg\" width=\"" + number(width) + "\" height=\"" + number(height)
+                        + "\" ");
+        svg.out.append("<style>").append(style).append("</style>");
+        return svg;
+    }
+
     Svg line(double x1, double y1, double x2, double y2, String style) {
         out.append("<line class=\"").append(style);
         attribute("x1", x1).attribute("y1", y1).attribute("x2", x2).attribute("y2", y2);
@@ -24,7 +39,7 @@ final class Svg {
         return this;
     }
 
-    Svg rect(double x, double y, double width, double height, String style) {
+    public Svg rect(double x, double y, double width, double height, String style) {
         out.append("<rect class=\"").append(style);
         attribute("x", x)
                 .attribute("y", y)
@@ -54,8 +69,44 @@ final class Svg {
         return this;
     }
 
+    /**
+     * A curve between two heights, upright at both ends.
+     *
+     * @param strokeWidth in units
+     * @param tooltip shown under the pointer
+     */
+    public Svg rise(double x1, double y1, double x2, double y2, double strokeWidth, String style, String tooltip) {
+        double middle = (y1 + y2) / 2;
+        out.append(String.format(
+                Locale.ROOT,
+                "<path class=\"%s\" stroke-width=\"%s\" d=\"M%s %sC%s %s %s %s %s %s\"><title>%s</title></path>",
+                style,
+                number(strokeWidth),
+                number(x1),
+                number(y1),
+                number(x1),
+                number(middle),
+                number(x2),
+                number(middle),
+                number(x2),
+                number(y2),
+                escape(tooltip)));
+        return this;
+    }
+
+    /** What comes until {@link #leave} has a tooltip. */
+    public Svg enter(String tooltip) {
+        out.append("<g><title>").append(escape(tooltip)).append("</title>");
+        return this;
+    }
+
+    public Svg leave() {
+        out.append("</g>");
+        return this;
+    }
+
     /** Text whose start, middle or end is at x. */
-    Svg text(double x, double y, String anchor, String style, String text) {
+    public Svg text(double x, double y, String anchor, String style, String text) {
         out.append("<text class=\"").append(style);
         attribute("x", x).attribute("y", y);
         out.append("\" text-anchor=\"")
@@ -78,7 +129,8 @@ final class Svg {
         return this;
     }
 
-    String end() {
+    /** The drawing. */
+    public String end() {
         return out.append("</svg>").toString();
     }
 

@@ -9,7 +9,7 @@ import org.loupe.tensor.Matrix;
  * Which places of a batch a splice touches and which it is judged by, as indices of {@link TokenBatch#ids}. A row without
  * segments is one document after a prefix of one token.
  */
-final class Positions {
+public final class Positions {
     private Positions() {}
 
     /**
@@ -19,7 +19,7 @@ final class Positions {
      * @param parts the true rows at each hook point, [sequences · length × width]
      * @param normLimits largest norm at each; 0 for no limit
      */
-    static int[] replaced(TokenBatch batch, List<Matrix> parts, List<Double> normLimits) {
+    public static int[] replaced(TokenBatch batch, List<Matrix> parts, List<Double> normLimits) {
         int[] positions = batch.positions();
         return IntStream.range(0, batch.size())
                 .filter(i -> isDocument(batch, i) && positions[i] > 0 && isWithin(parts, i, normLimits))
@@ -52,7 +52,7 @@ final class Positions {
     }
 
     /** Some rows, in the order given. */
-    static Matrix gather(Matrix x, int[] rows) {
+    public static Matrix gather(Matrix x, int[] rows) {
         Matrix out = Matrix.zeros(rows.length, x.cols());
         for (int i = 0; i < rows.length; i++) {
             System.arraycopy(x.data(), x.offset(rows[i]), out.data(), out.offset(i), x.cols());

@@ -36,7 +36,7 @@ public record SplicePoints(List<HookPoint> hooks, int firstReplaced, List<Double
      * @throws BadInput when the SAE was made for another model, hook point or width than the model has, or is a transcoder that
      *     writes before it reads
      */
-    static SplicePoints of(SaeFolder.Loaded loaded, LanguageModel model, Map<String, Double> normLimits) {
+    public static SplicePoints of(SaeFolder.Loaded loaded, LanguageModel model, Map<String, Double> normLimits) {
         SaeInfo info = loaded.info();
         String made = info.provenance().modelSha256();
         if (!made.isEmpty() && !made.equals(model.info().sha256())) {

@@ -31,6 +31,9 @@ public final class LanguageModel implements AutoCloseable {
     /** Whether the calling thread's operators record what backward needs. */
     private static final ScopedValue<Boolean> RECORDING = ScopedValue.newInstance();
 
+    /** Bound where what the calling thread records leaves attention patterns and norms' factors constant. */
+    private static final ScopedValue<MlpRule> FROZEN = ScopedValue.newInstance();
+
     private final ModelInfo info;
     private final Architecture architecture;
     private final Precision precision;
@@ -246,7 +249,7 @@ public final class LanguageModel implements AutoCloseable {
 
     private Tensor unembedded(Tensor residual) {
         if (recording()) {
-            return transformer.unembed(residual);
+            return current().unembed(residual);
         }
         long[] shape = Tensors.shape(residual);
         Tensor rows = residual.reshape(-1, architecture.width());
@@ -359,6 +362,14 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
+     * As {@link #withGradients}, with attention patterns and the norms' factors 1 / √(mean(x²) + ε) as constants to backward. What
+     * is left between two hook points is linear but for the MLPs.
+     */
+    public <T> T withFrozenGradients(MlpRule rule, Supplier<T> body) {
+        return ScopedValue.where(FROZEN, rule).call(() -> withGradients(body));
+    }
+
+    /**
      * Runs tasks 0 to count − 1, each alone on a thread that libtorch's operators do not leave, as many at a time as the model
      * has threads. What a task asks of this model runs on its own thread. A task's result does not depend on the number of
      * threads. The first failure is thrown when all have ended.
@@ -374,7 +385,11 @@ public final class LanguageModel implements AutoCloseable {
 
     private Pass pass(Map<HookPoint, Hook> hooks) {
         hooks.keySet().forEach(this::width);
-        return new Pass(transformer, lanes, hooks);
+        return new Pass(current(), lanes, hooks);
+    }
+
+    private Transformer current() {
+        return FROZEN.isBound() ? transformer.frozen(FROZEN.get()) : transformer;
     }
 
     private AttentionPlan plan(TokenBatch batch) {

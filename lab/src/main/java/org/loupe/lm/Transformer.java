@@ -41,9 +41,11 @@ final class Transformer implements AutoCloseable {
 
     private static final List<Site> SITES = List.of(Site.values());
     private static final Scalar TWO = new Scalar(2);
+    private static final Scalar HALF = new Scalar(0.5);
 
     private final Architecture architecture;
     private final Precision precision;
+    private final @Nullable MlpRule frozen; // null: backward is the derivative of everything
     private final List<Block> blocks = new ArrayList<>();
     private final List<Tensor> owned = new ArrayList<>();
     private final Tensor embed; // [v, d]
@@ -53,6 +55,7 @@ final class Transformer implements AutoCloseable {
     Transformer(Checkpoint checkpoint, Precision precision) {
         this.architecture = checkpoint.architecture();
         this.precision = precision;
+        this.frozen = null;
         int width = architecture.width();
         for (int block = 0; block < architecture.layers(); block++) {
             float[] attentionGain = checkpoint.weight(Weight.ATTENTION_NORM, block);
@@ -73,6 +76,24 @@ final class Transformer implements AutoCloseable {
         embed = own(checkpoint.weight(Weight.EMBED, 0), width);
         finalGain = own(checkpoint.weight(Weight.FINAL_NORM, 0), width).view(width);
         unembed = architecture.tied() ? embed : own(checkpoint.weight(Weight.UNEMBED, 0), width);
+    }
+
+    private Transformer(Transformer of, MlpRule rule) {
+        architecture = of.architecture;
+        precision = of.precision;
+        frozen = rule;
+        blocks.addAll(of.blocks);
+        embed = of.embed;
+        finalGain = of.finalGain;
+        unembed = of.unembed;
+    }
+
+    /**
+     * The same function with other gradients: attention patterns and the factors 1 / √(mean(x²) + ε) of all norms are constants
+     * to backward, and MLPs are what the rule says. It reads this one's weights and must not outlive it.
+     */
+    Transformer frozen(MlpRule rule) {
+        return new Transformer(this, rule);
     }
 
     /** A weight of ours, {@code [values.length / columns, columns]}, in the model's precision; freed on close. */
@@ -197,12 +218,41 @@ final class Transformer implements AutoCloseable {
             key = pair.keys();
             value = pair.values();
         }
-        TensorOptional mask = plan.mask() == null ? new TensorOptional() : new TensorOptional(plan.mask());
-        return torch.scaled_dot_product_attention(
-                        query, key, value, mask, 0, plan.causal(), new DoubleOptional(), h != g)
+        return (frozen != null ? weighed(query, key, value, plan) : attention(query, key, value, plan))
                 .transpose(1, 2)
                 .reshape(s, l, (long) h * e)
                 .to(precision.scalarType());
+    }
+
+    private Tensor attention(Tensor query, Tensor key, Tensor value, AttentionPlan plan) {
+        TensorOptional mask = plan.mask() == null ? new TensorOptional() : new TensorOptional(plan.mask());
+        return torch.scaled_dot_product_attention(
+                query,
+                key,
+                value,
+                mask,
+                0,
+                plan.causal(),
+                new DoubleOptional(),
+                architecture.heads() != architecture.kvHeads());
+    }
+
+    /** Attention step by step, {@code [s, h, l, e]}, for its pattern to be cut from the tape; libtorch's operator fuses it. */
+    private Tensor weighed(Tensor query, Tensor key, Tensor value, AttentionPlan plan) {
+        long s = query.size(0);
+        long l = query.size(2);
+        int g = architecture.kvHeads();
+        int e = architecture.headWidth();
+        Tensor grouped = query.detach().reshape(s, g, architecture.heads() / g, l, e);
+        Tensor scores = torch.matmul(grouped, key.detach().unsqueeze(2).transpose(3, 4))
+                .div(new Scalar(Math.sqrt(e))); // [s, g, h / g, l, keys]
+        if (plan.mask() != null) {
+            scores = scores.add(plan.mask().unsqueeze(1));
+        } else if (plan.causal()) {
+            scores = scores.add(torch.full(new long[] {l, l}, new Scalar(Float.NEGATIVE_INFINITY))
+                    .triu(1));
+        }
+        return torch.matmul(scores.softmax(4), value.unsqueeze(2)).reshape(s, architecture.heads(), l, e);
     }
 
     /** Turns pairs of neighbouring columns; the result is f32. */
@@ -214,7 +264,13 @@ final class Transformer implements AutoCloseable {
     /** silu(gate) ⊙ up of {@code [s, l, 2m]}. */
     private Tensor inner(Tensor gateUp) {
         int m = architecture.mlpWidth();
-        return torch.silu(gateUp.narrow(2, 0, m)).mul(gateUp.narrow(2, m, m));
+        Tensor gate = gateUp.narrow(2, 0, m);
+        Tensor up = gateUp.narrow(2, m, m);
+        if (frozen != MlpRule.SPLIT) {
+            return torch.silu(gate).mul(up);
+        }
+        Tensor half = gate.mul(torch.sigmoid(gate).detach()).mul(HALF);
+        return half.mul(up.detach()).add(half.detach().mul(up));
     }
 
     /** x / √(mean(x²) + ε) over the last dimension; the mean in f32. */
@@ -225,7 +281,7 @@ final class Transformer implements AutoCloseable {
                 .div(new Scalar((double) architecture.width()))
                 .add(new Scalar(architecture.normEpsilon()))
                 .rsqrt();
-        return wide.mul(scale).to(precision.scalarType());
+        return wide.mul(frozen != null ? scale.detach() : scale).to(precision.scalarType());
     }
 
     /** Final norm and unembedding of residual-stream rows {@code [n, d]} into {@code out}, f32 {@code [n, v]}. */

@@ -21,6 +21,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.loupe.io.BadInput;
 import org.loupe.lm.HookPoint.Site;
 import org.loupe.tensor.Matrix;
@@ -206,6 +208,25 @@ class LanguageModelTest {
             }
             assertTrue(largest > 1e-3);
             assertTrue(!model.logits(batch, Map.of(MID, (_, _) -> given)).requires_grad());
+        }
+    }
+
+    /** Attention is written out there, so a mask has to be added and heads grouped as libtorch's operator does. */
+    @ParameterizedTest
+    @EnumSource
+    void withFrozenGradientsTheRunIsTheSame(MlpRule rule) {
+        TokenBatch causal = TokenBatch.causal(ids(2 * 9, 9), 2, 9);
+        TokenBatch packed = new TokenBatch(ids(2 * 9, 10), 2, 9, new int[] {
+            0, 1, 1, 1, 2, 2, 2, 2, 2, //
+            0, 1, 1, 1, 1, 1, 1, -1, -1
+        });
+        for (TokenBatch batch : List.of(causal, packed)) {
+            try (PointerScope _ = new PointerScope()) {
+                float[] plain = Tensors.floats(model.logits(batch, Map.of()));
+                float[] frozen = model.withFrozenGradients(rule, () -> Tensors.floats(model.logits(batch, Map.of())));
+                assertClose(plain, frozen, 1e-4);
+                assertArrayEquals(plain, Tensors.floats(model.logits(batch, Map.of())), "the plain run afterwards");
+            }
         }
     }
 

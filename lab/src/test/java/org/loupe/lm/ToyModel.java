@@ -24,11 +24,16 @@ public final class ToyModel {
 
     /** Writes the folder. */
     public static ModelFiles write(Path folder) {
+        return write(folder, weights());
+    }
+
+    /** Writes a folder with other weights of the same shapes. */
+    public static ModelFiles write(Path folder, Map<String, float[]> weights) {
         create(folder);
         writeConfig(folder, Map.of());
         writeTokenizer(folder);
         SafetensorsWriter writer = new SafetensorsWriter();
-        weights().forEach((name, values) -> writer.f32(name, values, shape(name)));
+        weights.forEach((name, values) -> writer.f32(name, values, shape(name)));
         writer.write(folder.resolve("model.safetensors"));
         return new ModelFiles("toy", folder);
     }
@@ -55,8 +60,15 @@ public final class ToyModel {
         return new ModelFiles("toy", folder);
     }
 
+    /** The weights of a model whose MLPs add nothing. */
+    public static Map<String, float[]> weightsWithoutMlps() {
+        Map<String, float[]> weights = weights();
+        weights.replaceAll((name, values) -> name.contains("down_proj") ? new float[values.length] : values);
+        return weights;
+    }
+
     /** The weights by name, in HuggingFace's layout. */
-    static Map<String, float[]> weights() {
+    public static Map<String, float[]> weights() {
         Map<String, float[]> weights = new LinkedHashMap<>();
         for (Weight weight : Weight.values()) {
             for (int block = 0; block < (weight.inBlock() ? ARCHITECTURE.layers() : 1); block++) {

@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.trace;
+
+import org.jspecify.annotations.NullMarked;
