@@ -88,7 +88,7 @@ final class DemoRun {
     }
 
     private void train(ActivationStore rows, DemoTimes times) {
-        TrainStage.Result result = TrainStage.run(terminal, sae, rows, null, plan.train());
+        TrainStage.Result result = TrainStage.run(terminal, sae, rows, null, null, plan.train());
         if (!result.complete()) {
             times.note(folder, "train", result.seconds(), result.tokens());
         }

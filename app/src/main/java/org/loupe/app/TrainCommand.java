@@ -9,8 +9,10 @@ import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
+import org.loupe.sae.SaeFolder;
 import org.loupe.train.Architecture;
 import org.loupe.train.ConfigReader;
+import org.loupe.train.StartFrom;
 import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
 import org.loupe.train.TrainRun;
@@ -51,6 +53,13 @@ final class TrainCommand extends LoupeCommand {
             paramLabel = "MODEL",
             description = "The store's language model, for an objective that runs it: kl, ce, downstream_mse, hybrid.")
     private @Nullable String model;
+
+    @Option(
+            names = "--init",
+            paramLabel = "SAE",
+            description =
+                    "Go on from the weights of this SAE, of Loupe's or SAELens' making, as what it is; lr is 3e-4 unless set.")
+    private @Nullable Path init;
 
     @Option(names = "--seed", paramLabel = "N", description = "Short for --set seed=N.")
     private @Nullable Long seed;
@@ -105,9 +114,18 @@ final class TrainCommand extends LoupeCommand {
         if (seed != null) {
             set.add("seed=" + seed);
         }
-        List<Sweep.Variant> variants = Sweep.read(TrainConfig.DEFAULT, config, set, sweep, seeds);
+        SaeFolder.Loaded start = init == null ? null : SaeFolder.load(init);
+        TrainConfig base = start == null
+                ? TrainConfig.DEFAULT
+                : ConfigReader.read(TrainConfig.DEFAULT, null, StartFrom.settings(start));
+        List<Sweep.Variant> variants = Sweep.read(base, config, set, sweep, seeds);
         boolean runs = variants.stream()
                 .anyMatch(variant -> variant.config().objective().runsModel());
+        if (model != null && !runs) {
+            throw new BadInput("--model is " + model + ", but objective="
+                    + variants.getFirst().config().objective().name().toLowerCase(Locale.ROOT)
+                    + " runs no model; leave it out, or set objective to kl, ce, downstream_mse or hybrid");
+        }
         if (runs && model == null) {
             throw new BadInput("objective: "
                     + variants.getFirst().config().objective().name().toLowerCase(Locale.ROOT)
@@ -126,7 +144,7 @@ final class TrainCommand extends LoupeCommand {
             }
             if (variants.getFirst().overrides().isEmpty()) {
                 TrainStage.Result result = TrainStage.run(
-                        terminal, out, rows, language, variants.getFirst().config());
+                        terminal, out, rows, language, init, variants.getFirst().config());
                 if (json) {
                     terminal.json(result.toJson());
                 }
@@ -139,7 +157,7 @@ final class TrainCommand extends LoupeCommand {
     /** What has diverged makes the command fail once the others are there. */
     private void several(
             Terminal terminal, RowSource rows, @Nullable LanguageModel language, List<Sweep.Variant> variants) {
-        SweepResult result = TrainStage.runAll(terminal, out, rows, language, variants);
+        SweepResult result = TrainStage.runAll(terminal, out, rows, language, init, variants);
         terminal.say(result.table());
         if (json) {
             terminal.json(result.toJson());

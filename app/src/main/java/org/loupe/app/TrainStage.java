@@ -14,6 +14,7 @@ import org.loupe.causal.Downstream;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
 import org.loupe.lm.LanguageModel;
+import org.loupe.sae.SaeFolder;
 import org.loupe.train.ClosingFigures;
 import org.loupe.train.Sweep;
 import org.loupe.train.TrainConfig;
@@ -74,10 +75,17 @@ final class TrainStage {
      * Trains into a folder, goes on there, or says that it is complete; then one line of result.
      *
      * @param model for an objective that runs it, else null
+     * @param init the SAE to start from; null: anew
      */
-    static Result run(Terminal terminal, Path out, RowSource rows, @Nullable LanguageModel model, TrainConfig config) {
+    static Result run(
+            Terminal terminal,
+            Path out,
+            RowSource rows,
+            @Nullable LanguageModel model,
+            @Nullable Path init,
+            TrainConfig config) {
         Result result =
-                train(terminal, rows, model, List.of(new TrainJob(out, config))).getFirst();
+                train(terminal, rows, model, List.of(job(out, config, init))).getFirst();
         result.diverged().ifPresent(reason -> {
             throw reason;
         });
@@ -101,9 +109,14 @@ final class TrainStage {
 
     /** Trains every variant into a folder of its name. */
     static SweepResult runAll(
-            Terminal terminal, Path out, RowSource rows, @Nullable LanguageModel model, List<Sweep.Variant> variants) {
+            Terminal terminal,
+            Path out,
+            RowSource rows,
+            @Nullable LanguageModel model,
+            @Nullable Path init,
+            List<Sweep.Variant> variants) {
         List<TrainJob> jobs = variants.stream()
-                .map(variant -> new TrainJob(out.resolve(variant.name()), variant.config()))
+                .map(variant -> job(out.resolve(variant.name()), variant.config(), init))
                 .toList();
         List<Result> results = train(terminal, rows, model, jobs);
         List<SweepResult.Row> table = new ArrayList<>();
@@ -111,6 +124,17 @@ final class TrainStage {
             table.add(new SweepResult.Row(variants.get(i), results.get(i)));
         }
         return new SweepResult(table);
+    }
+
+    private static TrainJob job(Path out, TrainConfig config, @Nullable Path init) {
+        if (init == null) {
+            return new TrainJob(out, config);
+        }
+        return new TrainJob(
+                out,
+                config,
+                SaeFolder.load(init).sae(),
+                init.toAbsolutePath().normalize().toString());
     }
 
     private static List<Result> train(

@@ -87,8 +87,11 @@ public final class TrainRun {
             Map<TrainJob, RunRecord> records = new LinkedHashMap<>();
             for (TrainJob job : jobs) {
                 locks.add(FolderLock.take(job.out()));
-                RunRecord record = new RunRecord(
-                        ConfigReader.toMap(job.config()), provenance, hookIn, hookOut, rows.rows(), rows.width());
+                Map<String, Object> config = ConfigReader.toMap(job.config());
+                if (!job.from().isEmpty()) {
+                    config.put("init", job.from());
+                }
+                RunRecord record = new RunRecord(config, provenance, hookIn, hookOut, rows.rows(), rows.width());
                 record.check(job.out());
                 records.put(job, record);
             }

@@ -169,6 +169,11 @@ public final class Trainer implements AutoCloseable {
                 config, steps, statistics.inputs().centre(), sae, encoder, encoderBias, decoder, coder, kernels);
     }
 
+    /** Begins with an SAE in raw units in place of a new one; before the first step. */
+    void startFrom(Sae raw) {
+        StartFrom.put(raw, sae, statistics.targets().map(), config.norms());
+    }
+
     /**
      * One step.
      *

@@ -56,7 +56,11 @@ final class Training implements AutoCloseable {
             trainer.restore(state);
             return trainer;
         }
-        return new Trainer(config, statistics.apply(config), steps, workers);
+        Trainer trainer = new Trainer(config, statistics.apply(config), steps, workers);
+        if (job.start() != null) {
+            trainer.startFrom(job.start());
+        }
+        return trainer;
     }
 
     /** Steps done, and so the step of the batch that comes next. */
