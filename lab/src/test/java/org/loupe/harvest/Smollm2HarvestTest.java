@@ -89,11 +89,7 @@ class Smollm2HarvestTest {
     }
 
     private static void harvest(
-            Precision precision,
-            @Nullable GradientLoss loss,
-            int threads,
-            Path out,
-            Consumer<HarvestEvent> listener) {
+            Precision precision, @Nullable GradientLoss loss, int threads, Path out, Consumer<HarvestEvent> listener) {
         HarvestHooks hooks = new HarvestHooks(List.of(HookPoint.residPost(4)), null, loss);
         HarvestConfig config = new HarvestConfig(hooks, 1200, 128, loss == null ? 3 : 6, Dtype.F32, 500, false, 1);
         try (LanguageModel model = LanguageModel.load(Smollm2.files(), precision, threads)) {
