@@ -7,7 +7,7 @@ public record GradientConfig(
         @About(
                 "How objective=gradient_weighted weighs e = x − x̂: metric is eᵀ(I + βF)e, F the mean of ĝ ĝᵀ over the store, by a linear map"
                         + " before training that is folded away on saving; token is (|e|² + β ⟨ĝ, e⟩²) / (1 + β) with each row's own ĝ, for"
-                        + " comparisons: it ruins SAEs. ĝ is the gradient in the unit in which the mean of |ĝ|² is d.")
+                        + " comparisons: it makes SAEs worse. ĝ is the gradient in the unit in which the mean of |ĝ|² is d.")
         Form form,
 
         @About("β of objective=gradient_weighted; 0: plain training.")

@@ -289,8 +289,7 @@ class GradientWeightedTest {
     @ValueSource(strings = {"metric", "token", "select"})
     void aTrainerOfRowsAloneIsRefused(String kind) {
         try (Workers workers = new Workers(1)) {
-            assertTrue(assertThrows(
-                            BadInput.class, () -> new Trainer(config(keys(kind)), x(), 0, 20, workers))
+            assertTrue(assertThrows(BadInput.class, () -> new Trainer(config(keys(kind)), x(), 0, 20, workers))
                     .toString()
                     .contains("objective: gradient_weighted and gradient.select need a store with gradients"));
         }
