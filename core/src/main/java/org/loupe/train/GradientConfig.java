@@ -5,17 +5,17 @@ package org.loupe.train;
  */
 public record GradientConfig(
         @About(
-                "How objective=gradient_weighted weighs e = x − x̂: metric is eᵀ(I + βF)e with F = E[ĝ ĝᵀ] of the store, by a linear map"
-                        + " before training that is folded away on saving; token is (|e|² + β ⟨ĝ, e⟩²) / (1 + β) with each row's own ĝ, at most 3"
-                        + " times as long as the mean (it was found to ruin SAEs).")
+                "How objective=gradient_weighted weighs e = x − x̂: metric is eᵀ(I + βF)e, F the mean of ĝ ĝᵀ over the store, by a linear map"
+                        + " before training that is folded away on saving; token is (|e|² + β ⟨ĝ, e⟩²) / (1 + β) with each row's own ĝ, for"
+                        + " comparisons: it makes SAEs worse. ĝ is the gradient in the unit in which the mean of |ĝ|² is d.")
         Form form,
 
         @About("β of objective=gradient_weighted; 0: plain training.")
         double beta,
 
         @About(
-                "β of topk's selection by z (1 + β |⟨w_dec,i , ĝ⟩|) while training, z being kept and the saved SAE plain (g-SAE, after a"
-                        + " summary of arXiv 2411.10397); 0: by z.")
+                "β of topk's selection by z (1 + β |⟨w_dec,i , ĝ⟩|) while training, of which z is kept; the saved SAE selects by z (g-SAE,"
+                        + " after a summary of arXiv 2411.10397). Takes two dense f32 products a step. 0: by z.")
         double select) {
     /** How the error is weighed. */
     public enum Form {

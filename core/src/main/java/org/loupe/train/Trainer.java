@@ -98,8 +98,7 @@ public final class Trainer implements AutoCloseable {
         this.statistics = statistics;
         boolean unweighted = config.metric() > 0 && statistics.inputs().map().isScaled();
         if (unweighted || (config.readsGradients() && !(statistics.gradientScale() > 0))) {
-            throw new BadInput("objective: gradient_weighted and gradient.select need the gradients of a store,"
-                    + " and here are none other than 0");
+            throw new BadInput("objective: gradient_weighted and gradient.select need a store with gradients");
         }
         this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
         this.targetMap = new RowMapper(statistics.targets().map(), kernels);

@@ -275,12 +275,24 @@ class GradientWeightedTest {
         assertTrue(!Files.exists(out), "nothing is written");
     }
 
-    @Test
-    void gradientsOfZerosAreRefused() {
+    @ParameterizedTest
+    @ValueSource(strings = {"metric", "token", "select"})
+    void gradientsOfZerosAreRefused(String kind) {
         RowSource flat = new WithGradients(x(), Matrix.zeros(ROWS, D));
-        assertTrue(assertThrows(BadInput.class, () -> TrainRuns.train(folder, flat, config(TOKEN), event -> {}))
+        assertTrue(assertThrows(BadInput.class, () -> TrainRuns.train(folder, flat, config(keys(kind)), event -> {}))
                 .toString()
-                .contains("need the gradients of a store, and here are none other than 0"));
+                .contains("rows in memory: all are 0, so they weigh nothing"));
+    }
+
+    /** Batches made in memory, as of bench, have none. */
+    @ParameterizedTest
+    @ValueSource(strings = {"metric", "token", "select"})
+    void aTrainerOfRowsAloneIsRefused(String kind) {
+        try (Workers workers = new Workers(1)) {
+            assertTrue(assertThrows(BadInput.class, () -> new Trainer(config(keys(kind)), x(), 0, 20, workers))
+                    .toString()
+                    .contains("objective: gradient_weighted and gradient.select need a store with gradients"));
+        }
     }
 
     @Test
