@@ -48,7 +48,7 @@ export class EffectsPage {
           ${count(summary.firings)} firings in ${count(tokens)} tokens attributed by backward passes, ${count(summary.ablated)} of them
           (about ${ablations} of each latent) removed one by one and the rest of the document run again.</p>
         <div class="answers">
-          ${this.accident()} ${this.concentration()} ${this.agreement()} ${this.bands()}
+          ${this.agreement()} ${this.accident()} ${this.concentration()} ${this.dimension()} ${this.bands()}
         </div>
         <section class="card">
           <h2>Every latent <small>how often it fires, and what a firing does; click for its page</small></h2>
@@ -83,6 +83,14 @@ export class EffectsPage {
       <p class="big">${percent(c.most)}</p>
       <p>of the latents carry <b>90 % of the effect</b>; ${percent(c.half)} carry half, ${percent(c.nearlyAll)} carry 99 %.
         90 % of the energy takes ${percent(c.mostEnergy)}. ${count(this.data.summary.causallyDead.length)} latents fire and do nothing within error.</p></section>`;
+  }
+
+  dimension() {
+    const d = this.data.summary.dimension;
+    return html`<section class="card"><h2>How many directions matter?</h2>
+      <p class="big">${Number(d.effectiveRank).toFixed(0)}</p>
+      <p>of ${count(d.width)}: the effective rank of the output’s <b>sensitivity</b> here (participation ratio ${Number(d.participationRatio).toFixed(0)}, from ${count(d.rows)} gradients),
+        beside ${count(this.data.summary.causal)} latents that carry 90 % of the effect.</p></section>`;
   }
 
   agreement() {

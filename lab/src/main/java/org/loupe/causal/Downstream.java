@@ -2,7 +2,6 @@ package org.loupe.causal;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -10,18 +9,11 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 import org.loupe.activations.ActivationStore;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
-import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
-import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
 import org.loupe.train.DownstreamConfig;
@@ -50,6 +42,7 @@ public final class Downstream implements JudgedRows {
     private final SplicePoints points;
     private final List<TokenBatch> text;
     private final int batch;
+    private final JudgedPart.Setting setting;
     private final int[] tokens; // document tokens of each sequence
     private final long seed;
     private final List<Judge.Kind> kinds;
@@ -92,6 +85,7 @@ public final class Downstream implements JudgedRows {
         if (weights.weight(Judge.Kind.MSE) > 0 && later.isEmpty()) {
             throw new BadInput("objective: no block comes after " + written + ", so there is no later residual stream");
         }
+        this.setting = new JudgedPart.Setting(model, points, kinds, later);
         this.tokens = text.stream().mapToInt(Downstream::documentTokens).toArray();
         long all = Arrays.stream(tokens).asLongStream().sum();
         if (all < batch) {
@@ -148,153 +142,17 @@ public final class Downstream implements JudgedRows {
                 config.downstream().of(config.objective()));
     }
 
-    /** Some sequences with what the model as it is makes of them. */
-    private final class Part {
-        private final TokenBatch tokens;
-        private final int[] predicting;
-        private List<Matrix> read = List.of();
-        private Matrix stream = Matrix.zeros(0, 0);
-        private final Map<HookPoint, Matrix> clean = new HashMap<>();
-        private float[] logProbabilities = new float[0]; // [predicting.length, vocabulary]
-        private int[] rows = new int[0];
-
-        Part(TokenBatch tokens) {
-            this.tokens = tokens;
-            this.predicting = Positions.predicting(tokens);
-        }
-
-        void run() {
-            try (PointerScope _ = new PointerScope()) {
-                Map<HookPoint, Matrix> seen = new HashMap<>();
-                Map<HookPoint, Hook> hooks = new HashMap<>();
-                List<HookPoint> wanted = new ArrayList<>(points.hooks());
-                wanted.add(points.start());
-                wanted.addAll(later);
-                wanted.forEach(point -> hooks.put(point, (at, rows) -> {
-                    seen.put(at, Tensors.matrix(rows));
-                    return rows;
-                }));
-                Tensor logits = model.logits(tokens, hooks).flatten(0, 1);
-                if (kinds.contains(Judge.Kind.KL)) {
-                    logProbabilities = Tensors.floats(predicted(logits).log_softmax(1));
-                }
-                read = points.hooks().stream()
-                        .map(seen::get)
-                        .map(Objects::requireNonNull)
-                        .toList();
-                stream = Objects.requireNonNull(seen.get(points.start()));
-                later.forEach(point -> clean.put(point, Objects.requireNonNull(seen.get(point))));
-                rows = Positions.replaced(tokens, read, points.normLimits());
-            }
-        }
-
-        private Tensor predicted(Tensor ofTokens) {
-            return ofTokens.index_select(0, Tensors.tensor(predicting, predicting.length));
-        }
-
-        /** Gradients of each kind's sum over this part at its first {@code taken} rows, and the sums. */
-        Map<Judge.Kind, Judge.Term> judge(Matrix reconstruction, int from, int taken, Map<HookPoint, Double> spread) {
-            HookPoint written = points.replaced().getFirst();
-            Matrix spliced = read.getLast();
-            Matrix on =
-                    new Matrix(spliced.rows(), spliced.cols(), spliced.data().clone());
-            for (int i = 0; i < taken; i++) {
-                System.arraycopy(
-                        reconstruction.data(),
-                        reconstruction.offset(from + i),
-                        on.data(),
-                        on.offset(rows[i]),
-                        on.cols());
-            }
-            Map<Judge.Kind, Judge.Term> terms = new EnumMap<>(Judge.Kind.class);
-            for (Judge.Kind kind : kinds) {
-                try (PointerScope _ = new PointerScope()) {
-                    Tensor leaf = tensor(on).set_requires_grad(true);
-                    List<Tensor> errors = new ArrayList<>();
-                    double value = model.withGradients(() -> {
-                        Tensor sum = loss(kind, leaf, written, spread, errors);
-                        sum.backward();
-                        return sum.item_double();
-                    });
-                    errors.forEach(Tensor::releaseReference);
-                    terms.put(kind, new Judge.Term(kind, value, gathered(Tensors.matrix(leaf.grad()), taken)));
-                }
-            }
-            return terms;
-        }
-
-        private Matrix gathered(Matrix gradient, int taken) {
-            return Positions.gather(gradient, Arrays.copyOf(rows, taken));
-        }
-
-        private Tensor tensor(Matrix rows) {
-            return Tensors.tensor(rows.data(), tokens.sequences(), tokens.length(), rows.cols());
-        }
-
-        /** @param errors receives what hooks keep of a run, for the caller to release */
-        private Tensor loss(
-                Judge.Kind kind, Tensor leaf, HookPoint written, Map<HookPoint, Double> spread, List<Tensor> errors) {
-            Map<HookPoint, Hook> hooks = new HashMap<>();
-            boolean starts = points.start().equals(written);
-            if (!starts) {
-                hooks.put(written, (_, _) -> leaf);
-            }
-            if (kind == Judge.Kind.MSE) {
-                for (HookPoint point : later) {
-                    hooks.put(point, (at, rows) -> {
-                        Matrix before = Objects.requireNonNull(clean.get(at));
-                        int[] judged = IntStream.range(0, tokens.size())
-                                .filter(i -> Positions.isDocument(tokens, i))
-                                .toArray();
-                        Tensor which = Tensors.tensor(judged, judged.length);
-                        Tensor difference = rows.flatten(0, 1)
-                                .index_select(0, which)
-                                .to(torch.ScalarType.Float)
-                                .sub(Tensors.tensor(before).index_select(0, which));
-                        double scale = 1 / (later.size() * Objects.requireNonNull(spread.get(at)));
-                        errors.add(Tensors.keep(difference.square().sum().mul(new Scalar(scale))));
-                        return rows;
-                    });
-                }
-            }
-            Tensor start = starts ? leaf : tensor(stream);
-            Tensor logits =
-                    model.logitsFrom(points.start(), start, tokens, hooks).flatten(0, 1);
-            return switch (kind) {
-                case MSE ->
-                    torch.stack(new TensorVector(errors.toArray(Tensor[]::new))).sum();
-                case CE -> {
-                    int[] targets = Arrays.stream(predicting)
-                            .map(i -> tokens.ids()[i + 1])
-                            .toArray();
-                    yield predicted(logits)
-                            .log_softmax(1)
-                            .gather(1, Tensors.tensor(targets, targets.length, 1))
-                            .sum()
-                            .neg();
-                }
-                case KL -> {
-                    Tensor p = Tensors.tensor(
-                            logProbabilities,
-                            predicting.length,
-                            logProbabilities.length / Math.max(1, predicting.length));
-                    yield p.exp().mul(p.sub(predicted(logits).log_softmax(1))).sum();
-                }
-            };
-        }
-    }
-
     @Override
     public Batch at(long step) {
-        List<Part> parts = new ArrayList<>();
+        List<JudgedPart> parts = new ArrayList<>();
         int found = 0;
         long from = start(step);
         long to = start(step + 1);
         // More sequences than a batch's tokens fill are run where some of their rows are sinks.
         for (int extra = 0; found < batch && extra <= text.size(); extra += SEQUENCES) {
-            List<Part> more = parts(from, to);
+            List<JudgedPart> more = parts(from, to);
             model.sideBySide(more.size(), i -> more.get(i).run());
-            found += more.stream().mapToInt(part -> part.rows.length).sum();
+            found += more.stream().mapToInt(part -> part.rows().length).sum();
             parts.addAll(more);
             from = to;
             to += SEQUENCES;
@@ -308,16 +166,16 @@ public final class Downstream implements JudgedRows {
         int[] taken = new int[parts.size()];
         int filled = 0;
         for (int p = 0; p < taken.length; p++) {
-            Part part = parts.get(p);
-            taken[p] = Math.min(batch - filled, part.rows.length);
-            Matrix all = Matrix.beside(part.read);
+            JudgedPart part = parts.get(p);
+            taken[p] = Math.min(batch - filled, part.rows().length);
+            Matrix all = Matrix.beside(part.read());
             for (int i = 0; i < taken[p]; i++) {
-                System.arraycopy(all.data(), all.offset(part.rows[i]), rows.data(), rows.offset(filled + i), width);
+                System.arraycopy(all.data(), all.offset(part.rows()[i]), rows.data(), rows.offset(filled + i), width);
             }
             filled += taken[p];
         }
         double predicted =
-                parts.stream().mapToInt(part -> part.predicting.length).sum();
+                parts.stream().mapToInt(part -> part.predicting().length).sum();
         Map<HookPoint, Double> spread = spread(parts);
         return new Batch(rows, reconstruction -> terms(parts, taken, reconstruction, predicted, spread));
     }
@@ -344,14 +202,14 @@ public final class Downstream implements JudgedRows {
         return order[(int) (place % text.size())];
     }
 
-    private List<Part> parts(long from, long to) {
-        List<Part> parts = new ArrayList<>();
+    private List<JudgedPart> parts(long from, long to) {
+        List<JudgedPart> parts = new ArrayList<>();
         for (long first = from; first < to; first += SEQUENCES) {
             List<TokenBatch> sequences = new ArrayList<>();
             for (long place = first; place < Math.min(to, first + SEQUENCES); place++) {
                 sequences.add(text.get(sequence(place)));
             }
-            parts.add(new Part(joined(sequences)));
+            parts.add(new JudgedPart(setting, joined(sequences)));
         }
         return parts;
     }
@@ -381,16 +239,16 @@ public final class Downstream implements JudgedRows {
     }
 
     /** Σ‖h − h̄‖² of the batch at each later hook point, document tokens alone. */
-    private Map<HookPoint, Double> spread(List<Part> parts) {
+    private Map<HookPoint, Double> spread(List<JudgedPart> parts) {
         Map<HookPoint, Double> spread = new HashMap<>();
         for (HookPoint point : later) {
             double[] mean = new double[model.width(point)];
             double squares = 0;
             long count = 0;
-            for (Part part : parts) {
-                Matrix h = Objects.requireNonNull(part.clean.get(point));
+            for (JudgedPart part : parts) {
+                Matrix h = part.clean(point);
                 for (int row = 0; row < h.rows(); row++) {
-                    if (Positions.isDocument(part.tokens, row)) {
+                    if (Positions.isDocument(part.tokens(), row)) {
                         count++;
                         for (int c = 0; c < mean.length; c++) {
                             mean[c] += h.at(row, c);
@@ -406,7 +264,11 @@ public final class Downstream implements JudgedRows {
     }
 
     private List<Judge.Term> terms(
-            List<Part> parts, int[] taken, Matrix reconstruction, double predicted, Map<HookPoint, Double> spread) {
+            List<JudgedPart> parts,
+            int[] taken,
+            Matrix reconstruction,
+            double predicted,
+            Map<HookPoint, Double> spread) {
         int[] from = new int[parts.size()];
         for (int p = 1; p < from.length; p++) {
             from[p] = from[p - 1] + taken[p - 1];

@@ -23,6 +23,9 @@ import org.loupe.tensor.Workers;
  * ablation. Batches run side by side; the result does not depend on how many.
  */
 public final class EffectMeasurement {
+    /** Batches whose gradients give the causal dimension: some 8,000 rows where a batch has 4 sequences of 128 tokens. */
+    private static final int DIMENSION_BATCHES = 16;
+
     /** Raised and lowered tokens kept of each latent. */
     private static final int MOVED = 10;
 
@@ -82,8 +85,18 @@ public final class EffectMeasurement {
                 progress.at("effects", done[0], all);
             }
         });
+        CausalDimension dimension;
+        try (Workers alone = new Workers(1)) {
+            dimension = CausalDimension.of(
+                    model,
+                    run.attribution.written(),
+                    batches.subList(0, Math.min(batches.size(), DIMENSION_BATCHES)),
+                    normLimits,
+                    config.seed(),
+                    alone);
+        }
         List<LatentEffect> latents = run.latents();
-        return new Effects(tokens, latents, EffectSummary.of(latents, run.ablated, known, run.sums));
+        return new Effects(tokens, latents, EffectSummary.of(latents, run.ablated, known, run.sums, dimension));
     }
 
     private EffectMeasurement(

@@ -16,6 +16,8 @@ import org.loupe.causal.EffectMeasurement.Known;
  * @param agreement of attribution with exact ablation
  * @param concentration how few latents carry how much
  * @param relevance whether what one sees of activations tells the effect
+ * @param dimension of what the output depends on at the hook point
+ * @param causal latents that carry 90 % of the total effect: to be set beside it
  * @param bands effect by strength of activation, weakest quarter first
  * @param causallyDead latents that fire and whose effect is within error of nothing: the upper end of the 95 % interval of its kl is below
  *     1 % of the median latent's
@@ -28,6 +30,8 @@ public record EffectSummary(
         Agreement agreement,
         Concentration concentration,
         Relevance relevance,
+        CausalDimension dimension,
+        int causal,
         List<Band> bands,
         List<Integer> causallyDead,
         List<Integer> busyIdle,
@@ -83,15 +87,23 @@ public record EffectSummary(
      */
     public record Band(double energy, double attribution, double kl, double increase, long ablated) {}
 
-    static EffectSummary of(List<LatentEffect> latents, List<Ablated> ablated, Known known, FiringSums sums) {
+    static EffectSummary of(
+            List<LatentEffect> latents,
+            List<Ablated> ablated,
+            Known known,
+            FiringSums sums,
+            CausalDimension dimension) {
         List<LatentEffect> live =
                 latents.stream().filter(l -> l.firings() > 0 && l.ablated() > 0).toList();
+        Concentration concentration = concentration(live, known, sums);
         return new EffectSummary(
                 Arrays.stream(sums.count).sum(),
                 ablated.size(),
                 agreement(live, ablated),
-                concentration(live, known, sums),
+                concentration,
                 relevance(live, known, sums),
+                dimension,
+                (int) Math.round(concentration.most() * live.size()),
                 IntStream.range(0, FiringSums.BANDS)
                         .mapToObj(b -> band(b, latents, ablated, known, sums))
                         .toList(),

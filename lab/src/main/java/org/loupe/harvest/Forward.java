@@ -7,7 +7,7 @@ import org.loupe.tensor.Matrix;
 
 /** A model's run over some rows of a plan. */
 @FunctionalInterface
-interface Forward {
+public interface Forward {
     /**
      * Runs a batch.
      *

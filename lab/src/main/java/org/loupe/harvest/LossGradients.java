@@ -24,7 +24,7 @@ import org.loupe.tensor.SplitMix;
  * <p>The derivative by the logits is known, p_i − 1_label, so backward begins there and no loss is computed. A label that is
  * drawn depends on p, the seed and the token's place in the plan, not on the cut into batches, on threads, or on what ran before.
  */
-final class LossGradients implements Forward {
+public final class LossGradients implements Forward {
     /** Tokens that go through the model together, as in a run without gradients: the rows are the same bits. */
     private static final int PART_TOKENS = 512;
 
@@ -36,7 +36,8 @@ final class LossGradients implements Forward {
     private final GradientLoss loss;
     private final long seed;
 
-    LossGradients(LanguageModel model, HookPoint hook, GradientLoss loss, long seed) {
+    /** @param seed of the labels that are drawn */
+    public LossGradients(LanguageModel model, HookPoint hook, GradientLoss loss, long seed) {
         this.model = model;
         this.hook = hook;
         this.loss = loss;

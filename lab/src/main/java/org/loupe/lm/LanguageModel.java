@@ -372,9 +372,14 @@ public final class LanguageModel implements AutoCloseable {
     /**
      * Runs tasks 0 to count − 1, each alone on a thread that libtorch's operators do not leave, as many at a time as the model
      * has threads. What a task asks of this model runs on its own thread. A task's result does not depend on the number of
-     * threads. The first failure is thrown when all have ended.
+     * threads. The first failure is thrown when all have ended. A task may
+     * ask for tasks in turn, which then run on its thread.
      */
     public void sideBySide(int count, IntConsumer task) {
+        if (lanes.inside()) {
+            lanes.run(count, task);
+            return;
+        }
         turn.lock();
         try {
             lanes.run(count, task);

@@ -32,7 +32,7 @@ class RealRunBrowserTest {
                     .isVisible();
             assertThat(page.locator(".card.effect dd").first()).hasText(Pattern.compile("0\\.\\d+.*"));
             page.navigate(explorer.url() + "effects");
-            assertThat(page.locator(".answers .big")).hasCount(3);
+            assertThat(page.locator(".answers .big")).hasCount(4);
             assertThat(page.locator(".answers tbody tr")).hasCount(4);
             assertThat(page.locator(".scatter canvas")).isVisible();
             page.navigate(explorer.url());

@@ -1,0 +1,87 @@
+package org.loupe.causal;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.loupe.activations.GradientLoss;
+import org.loupe.harvest.Forward;
+import org.loupe.harvest.LossGradients;
+import org.loupe.lm.HookPoint;
+import org.loupe.lm.LanguageModel;
+import org.loupe.lm.TokenBatch;
+import org.loupe.tensor.Covariance;
+import org.loupe.tensor.SymmetricEigen;
+import org.loupe.tensor.Workers;
+
+/**
+ * How many directions of the rows at a hook point the model's output depends on: of the eigenvalues λ of the Fisher matrix E[g gᵀ], g the
+ * gradient of −log p of labels drawn from the model, with p_i = λ_i / Σ λ,
+ *
+ * <pre>
+ * effective rank        exp(−Σ p_i ln p_i)       (Roy &amp; Vetterli 2007; as a dimension of causes: Sarkar &amp; Deka 2026, arXiv 2605.08740)
+ * participation ratio   (Σ λ)² / Σ λ²
+ * </pre>
+ *
+ * Both are at most the width, and too small where there are few rows.
+ *
+ * @param effectiveRank see above
+ * @param participationRatio see above
+ * @param width of the rows
+ * @param rows gradients that the matrix was estimated from
+ */
+public record CausalDimension(double effectiveRank, double participationRatio, int width, long rows) {
+    /** Of a second moment [d][d]. */
+    static CausalDimension of(double[][] moment, long rows) {
+        double[] values = SymmetricEigen.of(moment, moment.length).values();
+        double sum = Arrays.stream(values).map(v -> Math.max(0, v)).sum();
+        double entropy = 0;
+        double squares = 0;
+        for (double value : values) {
+            double p = Math.max(0, value) / sum;
+            entropy -= p > 0 ? p * Math.log(p) : 0;
+            squares += p * p;
+        }
+        return new CausalDimension(Math.exp(entropy), 1 / squares, moment.length, rows);
+    }
+
+    /**
+     * Measures.
+     *
+     * @param hook where the gradients are taken
+     * @param normLimits largest norms by hook point; rows above them are attention sinks and not counted
+     */
+    static CausalDimension of(
+            LanguageModel model,
+            HookPoint hook,
+            List<TokenBatch> batches,
+            Map<String, Double> normLimits,
+            long seed,
+            Workers workers) {
+        LossGradients gradients = new LossGradients(model, hook, GradientLoss.KL, seed);
+        Covariance covariance = new Covariance(model.width(hook));
+        double limit = normLimits.getOrDefault(hook.toString(), 0.0);
+        int first = 0;
+        for (TokenBatch batch : batches) {
+            Forward.Rows found = gradients.of(batch, first);
+            int[] predicting = batch.predicting();
+            int[] counted = Arrays.stream(Positions.replaced(batch, found.parts(), List.of(limit)))
+                    .filter(row -> Arrays.binarySearch(predicting, row) >= 0)
+                    .toArray();
+            covariance.add(Positions.gather(Objects.requireNonNull(found.gradients()), counted), workers);
+            first += batch.sequences();
+        }
+        return of(moment(covariance), covariance.rows());
+    }
+
+    private static double[][] moment(Covariance covariance) {
+        double[][] moment = covariance.matrix();
+        double[] mean = covariance.mean();
+        for (int i = 0; i < mean.length; i++) {
+            for (int j = 0; j < mean.length; j++) {
+                moment[i][j] += mean[i] * mean[j];
+            }
+        }
+        return moment;
+    }
+}
