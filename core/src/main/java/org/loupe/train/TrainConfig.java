@@ -288,6 +288,11 @@ public record TrainConfig(
                 "objective",
                 objective.name().toLowerCase(Locale.ROOT),
                 "local for " + architecture.key());
+        require(
+                !objective.runsModel() || gradient.select() == 0,
+                "gradient.select",
+                gradient.select(),
+                "0 with objective = " + objective.name().toLowerCase(Locale.ROOT) + ", whose rows come from the model");
         if (architecture.classic()) {
             String reason = " for " + architecture.key();
             require(!aligned, "aligned", aligned, "false" + reason);

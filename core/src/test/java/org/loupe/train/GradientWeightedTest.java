@@ -338,7 +338,9 @@ class GradientWeightedTest {
                 "input.whiten=full gradient.select=2|input.whiten: full, expected none or parts where gradients are used",
                 "gradient.beta=-1|gradient.beta: -1.0, expected ≥ 0 and < 1e6",
                 "gradient.form=rank|gradient.form: 'rank', expected one of metric, token",
-                "objective=kl|objective: 'kl', expected one of local, gradient_weighted",
+                "objective=fisher|objective: 'fisher', expected one of local, gradient_weighted",
+                "objective=kl gradient.select=1|gradient.select: 1.0, expected 0 with objective = kl, whose rows come from the model",
+                "objective=hybrid architecture=vq|objective: hybrid, expected local for vq",
             })
     void whatCannotGoTogetherIsRefused(String keys, String message) {
         String refusal = String.valueOf(assertThrows(BadInput.class, () -> config(List.of(keys.split(" "))))
