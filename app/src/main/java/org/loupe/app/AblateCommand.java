@@ -15,7 +15,7 @@ import picocli.CommandLine.Option;
                 "Change what latents say and see what the model does without them: on every token of a prompt and on"
                         + " every token that the model writes behind it.",
         footer = {
-            "Examples:",
+            "Example:",
             "  loupe ablate --sae runs/demo/sae --latent 12,40 --prompt \"The capital of France is\"",
             "  loupe ablate --sae runs/demo/sae --latent 12 --mean --store runs/demo/store --prompt - < text.txt",
             "  loupe ablate --sae runs/demo/sae --splice --prompt \"The capital of France is\""

@@ -13,7 +13,7 @@ import picocli.CommandLine.Option;
                 "Push a model along latents' directions: on every token of a prompt and on every token that the model"
                         + " writes behind it.",
         footer = {
-            "Examples:",
+            "Example:",
             "  loupe steer --sae runs/demo/sae --latent 12 --add 40 --prompt \"I went to the\"",
             "  loupe steer --sae runs/demo/sae --latent 12 --project 0 --prompt \"I went to the\"   (takes the direction out)"
         })
