@@ -43,10 +43,11 @@ final class IndexStage {
         SaeFolder.Loaded loaded = SaeFolder.load(sae);
         EffectConfig measured = measured(terminal, loaded, model, effects);
         Path description = out.resolve(IndexInfo.FILE);
-        if (Files.isRegularFile(description)) {
+        if (!Files.isRegularFile(description)) {
+            Freshness.requireEmpty(out, "feature index");
+        } else if (!fresh) {
             IndexInfo there = Json.read(description, IndexInfo.class);
-            if (!fresh
-                    && same(there, loaded, store, config, measured)
+            if (same(there, loaded, store, config, measured)
                     && Freshness.newer(
                             description,
                             sae.resolve(SaeFolder.INFO),
@@ -54,8 +55,6 @@ final class IndexStage {
                 terminal.say("index: complete already, " + line(there, out));
                 return there;
             }
-        } else {
-            Freshness.requireEmpty(out, "feature index");
         }
         long start = System.nanoTime();
         IndexInfo info;
