@@ -105,8 +105,8 @@ export class EffectsPage {
   bands() {
     const rows = this.data.summary.bands;
     return html`<section class="card"><h2>Do weak activations matter?</h2>
-      <table><thead><tr><th>firings</th><th>energy</th><th>effect</th><th>ΔCE each</th></tr></thead>
-        <tbody>${rows.map((b, i) => html`<tr><td>${['weakest ¼', 'second ¼', 'third ¼', 'strongest ¼'][i]}</td>
+      <table><thead><tr><th>quarter</th><th>energy</th><th>effect</th><th title="mean of a firing, nats">ΔCE</th></tr></thead>
+        <tbody>${rows.map((b, i) => html`<tr><td>${['weakest', 'second', 'third', 'strongest'][i]}</td>
           <td>${percent(b.energy)}</td><td>${percent(b.kl)}</td><td>${nats(b.increase)}</td></tr>`)}</tbody></table></section>`;
   }
 
