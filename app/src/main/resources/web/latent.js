@@ -191,11 +191,9 @@ export class LatentPage {
 
   moved() {
     const {raised, lowered} = this.data;
-    const all = [...raised, ...lowered].map(t => Math.abs(t.score));
-    const side = (title, kind, tokens) => html`<div><h3>${title}</h3><ol class=${kind}>${tokens.filter(t => Math.abs(t.score) >= 0.0005).slice(0, 8).map(
-      t => html`<li .style=${`--w:${(Math.abs(t.score) / Math.max(...all)).toFixed(3)}`}>${piece(t.token)}<small>${percent(Math.abs(t.score))}</small></li>`,
-    )}</ol></div>`;
-    return html`<div class="sides lens">${side('Really raises', 'promoted', raised)}${side('Really lowers', 'suppressed', lowered)}</div>`;
+    const seen = tokens => tokens.filter(t => Math.abs(t.score) >= 0.0005).slice(0, 8);
+    return html`<div class="sides lens">${sides(
+      ['Really raises', seen(raised)], ['Really lowers', seen(lowered)], score => percent(Math.abs(score)))}</div>`;
   }
 
   histogramCard() {
@@ -208,16 +206,9 @@ export class LatentPage {
   lensCard() {
     const {promoted, suppressed} = this.data;
     if (!promoted.length) return nothing;
-    const top = Math.max(...promoted.map(p => Math.abs(p.score)), ...suppressed.map(p => Math.abs(p.score)));
-    const side = (title, kind, tokens) => html`<div>
-      <h3>${title}</h3>
-      <ol class=${kind}>${tokens.map(
-        t => html`<li .style=${`--w:${(Math.abs(t.score) / top).toFixed(3)}`}>${piece(t.token)}<small>${t.score.toFixed(2)}</small></li>`,
-      )}</ol>
-    </div>`;
     return html`<section class="card lens">
       <h2>Logit lens <small>what its decoder row does to the next token</small></h2>
-      <div class="sides">${side('Promoted', 'promoted', promoted)}${side('Suppressed', 'suppressed', suppressed)}</div>
+      <div class="sides">${sides(['Promoted', promoted], ['Suppressed', suppressed], score => score.toFixed(2))}</div>
     </section>`;
   }
 
@@ -232,4 +223,16 @@ export class LatentPage {
       )}</ol>
     </section>`;
   }
+}
+
+/** Two lists of tokens with scores side by side, what goes up and what goes down; the bars have one scale. */
+function sides(up, down, shown) {
+  const top = Math.max(...[...up[1], ...down[1]].map(t => Math.abs(t.score)));
+  const side = ([title, tokens], kind) => html`<div>
+    <h3>${title}</h3>
+    <ol class=${kind}>${tokens.map(
+      t => html`<li .style=${`--w:${(Math.abs(t.score) / top).toFixed(3)}`}>${piece(t.token)}<small>${shown(t.score)}</small></li>`,
+    )}</ol>
+  </div>`;
+  return html`${side(up, 'promoted')}${side(down, 'suppressed')}`;
 }

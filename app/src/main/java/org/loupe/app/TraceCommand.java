@@ -147,8 +147,8 @@ final class TraceCommand extends LoupeCommand {
                         workers,
                         (done, of) -> progress.at("trace", "latents", done, of, ""));
             }
-            GraphNames names = new GraphNames(
-                    GraphNames.tokens(language.tokenizer()), indexed.orElse(LensLabels.of(graph, language)));
+            GraphNames names =
+                    new GraphNames(language.tokenizer()::token, indexed.orElse(LensLabels.of(graph, language)));
             Pruned pruned = Pruned.of(graph, config);
             write(graph, pruned, config, names, language);
             TraceSummary summary = TraceSummary.of(graph, pruned, names);

@@ -109,6 +109,18 @@ public final class Covariance {
         return mean;
     }
 
+    /** Σ x xᵀ / N, symmetric [width × width]: about 0, not about the mean. */
+    public double[][] secondMoment() {
+        double[][] moment = matrix();
+        double[] mean = mean();
+        for (int i = 0; i < width; i++) {
+            for (int j = 0; j < width; j++) {
+                moment[i][j] += mean[i] * mean[j];
+            }
+        }
+        return moment;
+    }
+
     /** Σ (x − μ)(x − μ)ᵀ / N, symmetric [width × width]; the population covariance. */
     public double[][] matrix() {
         double[][] covariance = new double[width][width];

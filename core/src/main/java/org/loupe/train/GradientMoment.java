@@ -29,13 +29,9 @@ record GradientMoment(double[][] matrix) {
     static GradientMoment of(RowSource gradients, Workers workers) {
         Covariance covariance = new Covariance(gradients.width());
         forEachBlock(gradients, block -> covariance.add(block, workers));
-        double[][] moment = covariance.matrix();
-        double[] mean = covariance.mean();
+        double[][] moment = covariance.secondMoment();
         double trace = 0;
-        for (int i = 0; i < mean.length; i++) {
-            for (int j = 0; j < mean.length; j++) {
-                moment[i][j] += mean[i] * mean[j];
-            }
+        for (int i = 0; i < moment.length; i++) {
             trace += moment[i][i];
         }
         requireSome(trace, gradients);

@@ -53,7 +53,7 @@ final class Ablations {
     /** For each token that another of its document follows, how many such tokens there are from it on; else 0. */
     private static int[] predictions(TokenBatch batch) {
         int[] left = new int[batch.size() + 1];
-        int[] predicting = Positions.predicting(batch);
+        int[] predicting = batch.predicting();
         for (int i = predicting.length - 1; i >= 0; i--) {
             left[predicting[i]] = left[predicting[i] + 1] + 1;
         }

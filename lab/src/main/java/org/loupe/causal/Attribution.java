@@ -111,7 +111,7 @@ public final class Attribution {
 
     /** Rows that may be changed and after which a token of the same document follows. */
     private int[] counted(TokenBatch batch, List<Matrix> parts) {
-        int[] predicting = Positions.predicting(batch);
+        int[] predicting = batch.predicting();
         return Arrays.stream(Positions.replaced(batch, parts, points.normLimits()))
                 .filter(row -> Arrays.binarySearch(predicting, row) >= 0)
                 .toArray();

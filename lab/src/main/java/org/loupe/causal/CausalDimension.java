@@ -71,17 +71,6 @@ public record CausalDimension(double effectiveRank, double participationRatio, i
             covariance.add(Positions.gather(Objects.requireNonNull(found.gradients()), counted), workers);
             first += batch.sequences();
         }
-        return of(moment(covariance), covariance.rows());
-    }
-
-    private static double[][] moment(Covariance covariance) {
-        double[][] moment = covariance.matrix();
-        double[] mean = covariance.mean();
-        for (int i = 0; i < mean.length; i++) {
-            for (int j = 0; j < mean.length; j++) {
-                moment[i][j] += mean[i] * mean[j];
-            }
-        }
-        return moment;
+        return of(covariance.secondMoment(), covariance.rows());
     }
 }

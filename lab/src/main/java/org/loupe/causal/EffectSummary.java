@@ -116,7 +116,7 @@ public record EffectSummary(
         double[] first = ablated.stream().mapToDouble(Ablated::attribution).toArray();
         double[] exact = ablated.stream().mapToDouble(Ablated::increase).toArray();
         double[] firstOf = new double[live.size()];
-        double[] exactOf = new double[live.size()];
+        double[] exactOf = live.stream().mapToDouble(LatentEffect::increase).toArray();
         int[] index = new int[live.stream().mapToInt(LatentEffect::latent).max().orElse(0) + 1];
         for (int i = 0; i < live.size(); i++) {
             index[live.get(i).latent()] = i;
@@ -124,7 +124,6 @@ public record EffectSummary(
         for (Ablated one : ablated) {
             int i = index[one.latent()];
             firstOf[i] += one.attribution() / live.get(i).ablated();
-            exactOf[i] += one.increase() / live.get(i).ablated();
         }
         return new Agreement(
                 Ranks.spearman(first, exact),

@@ -38,13 +38,13 @@ final class JudgedPart {
     private List<Matrix> read = List.of();
     private Matrix stream = Matrix.zeros(0, 0);
     private final Map<HookPoint, Matrix> clean = new HashMap<>();
-    private float[] logProbabilities = new float[0]; // [predicting.length, vocabulary]
+    private float[] cleanLogProbabilities = new float[0]; // [tokens, vocabulary], where KL is judged
     private int[] rows = new int[0];
 
     JudgedPart(Setting setting, TokenBatch tokens) {
         this.setting = setting;
         this.tokens = tokens;
-        this.predicting = Positions.predicting(tokens);
+        this.predicting = tokens.predicting();
     }
 
     /** Runs the model as it is. */
@@ -61,7 +61,7 @@ final class JudgedPart {
             }));
             Tensor logits = setting.model().logits(tokens, hooks).flatten(0, 1);
             if (setting.kinds().contains(Judge.Kind.KL)) {
-                logProbabilities = Tensors.floats(predicted(logits).log_softmax(1));
+                cleanLogProbabilities = Tensors.floats(logits.log_softmax(1));
             }
             read = setting.points().hooks().stream()
                     .map(seen::get)
@@ -95,10 +95,6 @@ final class JudgedPart {
     /** The rows at a later hook point. */
     Matrix clean(HookPoint point) {
         return Objects.requireNonNull(clean.get(point));
-    }
-
-    private Tensor predicted(Tensor ofTokens) {
-        return ofTokens.index_select(0, Tensors.tensor(predicting, predicting.length));
     }
 
     /** Gradients of each kind's sum over this part at its first {@code taken} rows, and the sums. */
@@ -162,25 +158,17 @@ final class JudgedPart {
             }
         }
         Tensor start = starts ? leaf : tensor(stream);
-        Tensor logits = setting.model()
+        Tensor logProbabilities = setting.model()
                 .logitsFrom(setting.points().start(), start, tokens, hooks)
-                .flatten(0, 1);
+                .flatten(0, 1)
+                .log_softmax(1);
         return switch (kind) {
             case MSE ->
                 torch.stack(new TensorVector(errors.toArray(Tensor[]::new))).sum();
-            case CE -> {
-                int[] targets =
-                        Arrays.stream(predicting).map(i -> tokens.ids()[i + 1]).toArray();
-                yield predicted(logits)
-                        .log_softmax(1)
-                        .gather(1, Tensors.tensor(targets, targets.length, 1))
-                        .sum()
-                        .neg();
-            }
+            case CE -> new OutputLoss.CrossEntropy().of(tokens, logProbabilities, logProbabilities);
             case KL -> {
-                Tensor p = Tensors.tensor(
-                        logProbabilities, predicting.length, logProbabilities.length / Math.max(1, predicting.length));
-                yield p.exp().mul(p.sub(predicted(logits).log_softmax(1))).sum();
+                Tensor asItIs = Tensors.tensor(cleanLogProbabilities, tokens.size(), logProbabilities.size(1));
+                yield new OutputLoss.KullbackLeibler().of(tokens, logProbabilities, asItIs);
             }
         };
     }

@@ -19,7 +19,7 @@ public sealed interface OutputLoss {
     record CrossEntropy() implements OutputLoss {
         @Override
         public Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
-            int[] at = Positions.predicting(batch);
+            int[] at = batch.predicting();
             int[] targets = Arrays.stream(at).map(i -> batch.ids()[i + 1]).toArray();
             return logProbabilities
                     .index_select(0, Tensors.tensor(at, at.length))
@@ -33,7 +33,7 @@ public sealed interface OutputLoss {
     record KullbackLeibler() implements OutputLoss {
         @Override
         public Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
-            int[] at = Positions.predicting(batch);
+            int[] at = batch.predicting();
             Tensor which = Tensors.tensor(at, at.length);
             Tensor p = clean.index_select(0, which);
             return p.exp().mul(p.sub(logProbabilities.index_select(0, which))).sum();

@@ -28,27 +28,13 @@ public final class Positions {
 
     /** Whether a place holds a token of a document: neither prefix nor padding. */
     static boolean isDocument(TokenBatch batch, int index) {
-        return document(batch, index) > 0;
+        return batch.document(index) > 0;
     }
 
     /** Whether a row's norm is within the limit at every hook point; a limit of 0 is none. */
     static boolean isWithin(List<Matrix> parts, int row, List<Double> normLimits) {
         return IntStream.range(0, parts.size())
                 .allMatch(p -> normLimits.get(p) == 0 || norm(parts.get(p), row) <= normLimits.get(p));
-    }
-
-    /** Places whose next token is of the same document; what they predict is {@code ids[i + 1]}. */
-    static int[] predicting(TokenBatch batch) {
-        return batch.predicting();
-    }
-
-    /** Number of the document at a place, from 1 on; 0 for the prefix, −1 for padding. */
-    private static int document(TokenBatch batch, int index) {
-        int[] segments = batch.segments();
-        if (segments == null) {
-            return index % batch.length() == 0 ? 0 : 1;
-        }
-        return segments[index];
     }
 
     /** Some rows, in the order given. */

@@ -53,7 +53,7 @@ public final class SpliceEval {
             List<Matrix> seen = model.activations(batch, hooks);
             List<Matrix> x = seen.subList(0, seen.size() - 1);
             int[] rows = Positions.replaced(batch, x, points.normLimits());
-            int[] at = Positions.predicting(batch);
+            int[] at = batch.predicting();
             if (at.length > 0) {
                 compare(batch, x, seen.getLast(), rows, at, replacements, clean, sums);
                 replaced += rows.length;

@@ -25,9 +25,6 @@ import org.loupe.tensor.SplitMix;
  * drawn depends on p, the seed and the token's place in the plan, not on the cut into batches, on threads, or on what ran before.
  */
 public final class LossGradients implements Forward {
-    /** Tokens that go through the model together, as in a run without gradients: the rows are the same bits. */
-    private static final int PART_TOKENS = 512;
-
     /** Sets the draws apart from what else the seed decides. */
     private static final long LABELS = 0x6C6162656CL;
 
@@ -48,7 +45,8 @@ public final class LossGradients implements Forward {
     public Rows of(TokenBatch batch, int firstRow) {
         Matrix x = Matrix.zeros(batch.size(), model.width(hook));
         Matrix g = Matrix.zeros(batch.size(), model.width(hook));
-        int each = Math.max(1, PART_TOKENS / batch.length());
+        // The parts of a run without gradients: the rows are the same bits.
+        int each = Math.max(1, LanguageModel.PART_TOKENS / batch.length());
         model.sideBySide((batch.sequences() + each - 1) / each, part -> {
             int first = part * each;
             TokenBatch some = batch.rows(first, Math.min(each, batch.sequences() - first));

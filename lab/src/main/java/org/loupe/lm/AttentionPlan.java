@@ -71,20 +71,13 @@ record AttentionPlan(Tensor rotary, @Nullable Tensor mask, boolean causal) {
     /** A padding token sees itself only, so that its rows stay finite. */
     private static Tensor mask(TokenBatch batch) {
         int length = batch.length();
-        int[] segments = batch.segments();
-        if (segments == null) {
-            throw new IllegalArgumentException("a batch without segments needs no mask");
-        }
         float[] mask = new float[batch.sequences() * length * length];
         Arrays.fill(mask, Float.NEGATIVE_INFINITY);
         for (int row = 0; row < batch.sequences(); row++) {
             int first = row * length;
             for (int i = 0; i < length; i++) {
-                int segment = segments[first + i];
                 for (int j = 0; j <= i; j++) {
-                    boolean sees =
-                            i == j || (segment >= 0 && (segments[first + j] == segment || segments[first + j] == 0));
-                    if (sees) {
+                    if (i == j || batch.sees(first + i, first + j)) {
                         mask[(first + i) * length + j] = 0;
                     }
                 }

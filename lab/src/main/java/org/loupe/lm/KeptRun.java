@@ -95,24 +95,19 @@ public final class KeptRun {
                 int row = (e * longest + u) * keys;
                 mask[row + length + u] = 0;
                 for (int j = 0; j < end.first() && u < end.count(); j++) {
-                    mask[row + j] = sees(end, end.first() + u, j);
+                    mask[row + j] = score(end, end.first() + u, j);
                 }
                 for (int v = 0; v < u && u < end.count(); v++) {
-                    mask[row + length + v] = sees(end, end.first() + u, end.first() + v);
+                    mask[row + length + v] = score(end, end.first() + u, end.first() + v);
                 }
             }
         }
         return mask;
     }
 
-    /** What is added to the score of token i for an earlier token j of the same sequence: 0 or −∞. */
-    private float sees(End end, int i, int j) {
-        int[] segments = batch.segments();
-        if (segments == null) {
-            return 0;
-        }
-        int of = segments[end.sequence() * batch.length() + i];
-        int other = segments[end.sequence() * batch.length() + j];
-        return of >= 0 && (other == 0 || other == of) ? 0 : Float.NEGATIVE_INFINITY;
+    /** What is added to the score of token i of an end's sequence for an earlier token j: 0 or −∞. */
+    private float score(End end, int i, int j) {
+        int row = end.sequence() * batch.length();
+        return batch.sees(row + i, row + j) ? 0 : Float.NEGATIVE_INFINITY;
     }
 }

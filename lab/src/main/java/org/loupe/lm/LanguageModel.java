@@ -28,6 +28,9 @@ import org.loupe.tensor.Matrix;
  * closes them. Calls from several threads take turns.
  */
 public final class LanguageModel implements AutoCloseable {
+    /** Tokens that go through the model together: enough for products to be efficient, few enough for their rows to stay in the cache. */
+    public static final int PART_TOKENS = 512;
+
     /** Whether the calling thread's operators record what backward needs. */
     private static final ScopedValue<Boolean> RECORDING = ScopedValue.newInstance();
 
@@ -255,7 +258,7 @@ public final class LanguageModel implements AutoCloseable {
         Tensor rows = residual.reshape(-1, architecture.width());
         shape[shape.length - 1] = architecture.vocabulary();
         Tensor out = torch.empty(rows.size(0), architecture.vocabulary());
-        int each = Pass.PART_TOKENS;
+        int each = PART_TOKENS;
         lanes.run(Math.toIntExact((rows.size(0) + each - 1) / each), part -> {
             long first = (long) part * each;
             long count = Math.min(each, rows.size(0) - first);

@@ -19,9 +19,6 @@ import org.loupe.lm.Transformer.Rows;
  * number of threads does not change a bit of the result.
  */
 final class Pass implements AutoCloseable {
-    /** Tokens in a part: enough to keep products efficient, few enough for a part's rows to stay in the cache. */
-    static final int PART_TOKENS = 512;
-
     private final Transformer transformer;
     private final Lanes lanes;
     private final TreeMap<HookPoint, Hook> hooks;
@@ -106,7 +103,7 @@ final class Pass implements AutoCloseable {
 
     private void cut(Tensor start, AttentionPlan plan, boolean whole) {
         long sequences = start.size(0);
-        long each = whole ? sequences : Math.max(1, PART_TOKENS / start.size(1));
+        long each = whole ? sequences : Math.max(1, LanguageModel.PART_TOKENS / start.size(1));
         for (long first = 0; first < sequences; first += each) {
             long count = Math.min(each, sequences - first);
             Tensor piece = start.narrow(0, first, count);

@@ -91,8 +91,14 @@ public record TokenBatch(int[] ids, int sequences, int length, int @Nullable [] 
                 .toArray();
     }
 
-    private int document(int index) {
+    /** Number of the document at an index of {@link #ids}, from 1 on; 0 for the prefix, −1 for padding. */
+    public int document(int index) {
         return segments == null ? (index % length == 0 ? 0 : 1) : segments[index];
+    }
+
+    /** Whether token i attends to an earlier token j of its row, both as indices of {@link #ids}. */
+    boolean sees(int i, int j) {
+        return segments == null || (segments[i] >= 0 && (segments[j] == 0 || segments[j] == segments[i]));
     }
 
     /** Rows [first, first + count) as a batch of their own. */

@@ -20,7 +20,7 @@ public final class LensLabels {
     /** The labels of a graph's latents; empty for latents that do not write to the residual stream. */
     public static Function<GraphNode.Latent, String> of(AttributionGraph graph, LanguageModel model) {
         Map<List<Integer>, String> labels = new HashMap<>();
-        IntFunction<String> token = GraphNames.tokens(model.tokenizer());
+        IntFunction<String> token = model.tokenizer()::token;
         for (int s = 0; s < graph.saes().size(); s++) {
             int number = s;
             TracedSae traced = graph.saes().get(s);

@@ -129,7 +129,7 @@ class DownstreamTest {
         Map<Judge.Kind, Judge.Term> terms = terms(batch, other);
         Matrix[] clean = run(MID, batch.rows());
         Matrix[] spliced = run(MID, other);
-        int[] predicting = Positions.predicting(sequence(3));
+        int[] predicting = sequence(3).predicting();
         double kl = 0;
         double ce = 0;
         for (int row : predicting) {

@@ -108,7 +108,7 @@ class EffectsOfFiringsTest {
 
     private static double crossEntropy(double[][] logP) {
         double sum = 0;
-        for (int row : Positions.predicting(packed())) {
+        for (int row : packed().predicting()) {
             sum -= logP[row][packed().ids()[row + 1]];
         }
         return sum;
@@ -166,7 +166,7 @@ class EffectsOfFiringsTest {
             }
             double[][] p = one.run(one.h);
             double[][] q = one.run(none);
-            double kl = IntStream.of(Positions.predicting(packed()))
+            double kl = IntStream.of(packed().predicting())
                     .mapToDouble(row -> kl(p[row], q[row]))
                     .sum();
             double difference = (q[26][130] - q[26][17]) - (p[26][130] - p[26][17]);
@@ -211,7 +211,7 @@ class EffectsOfFiringsTest {
                 int latent = one.firings.latent()[which[n]];
                 double[][] q = one.run(one.moved(row, latent, -one.firings.activation()[which[n]]));
                 double[][] more = one.run(one.moved(row, latent, 2.5));
-                double kl = IntStream.of(Positions.predicting(packed()))
+                double kl = IntStream.of(packed().predicting())
                         .mapToDouble(r -> kl(p[r], q[r]))
                         .sum();
                 assertEquals(latent, ablated.latent());

@@ -168,13 +168,13 @@ class SpliceEvalTest {
         TokenBatch packed = new TokenBatch(new int[] {260, 1, 2, 3, 4, 5, 0}, 1, 7, new int[] {0, 1, 1, 1, 2, 2, -1});
         Matrix x = Matrix.zeros(7, 1);
         x.data()[2] = -9;
-        assertEquals(List.of(1, 2, 4), boxed(Positions.predicting(packed)));
+        assertEquals(List.of(1, 2, 4), boxed(packed.predicting()));
         assertEquals(List.of(1, 2, 3, 4, 5), boxed(Positions.replaced(packed, List.of(x), List.of(0.0))));
         assertEquals(List.of(1, 3, 4, 5), boxed(Positions.replaced(packed, List.of(x), List.of(8.5))));
         TokenBatch plain = TokenBatch.of(new int[] {260, 1}, new int[] {2, 3});
-        assertEquals(List.of(), boxed(Positions.predicting(plain)));
+        assertEquals(List.of(), boxed(plain.predicting()));
         TokenBatch row = TokenBatch.of(new int[] {260, 1, 2, 3});
-        assertEquals(List.of(1, 2), boxed(Positions.predicting(row)));
+        assertEquals(List.of(1, 2), boxed(row.predicting()));
         assertEquals(List.of(1, 2, 3), boxed(Positions.replaced(row, List.of(x), List.of(0.0))));
     }
 

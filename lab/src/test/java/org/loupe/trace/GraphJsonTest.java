@@ -64,7 +64,7 @@ class GraphJsonTest {
             Prompt prompt = Prompt.of(model.tokenizer(), "the <a>\nin");
             graph = Tracer.trace(model, saes, prompt, TraceConfig.DEFAULT, workers, (_, _) -> {});
             pruned = Pruned.of(graph, TraceConfig.DEFAULT);
-            GraphNames names = new GraphNames(GraphNames.tokens(model.tokenizer()), LensLabels.of(graph, model));
+            GraphNames names = new GraphNames(model.tokenizer()::token, LensLabels.of(graph, model));
             ModelInfo info = model.info();
             json = tree(GraphJson.of(graph, pruned, TraceConfig.DEFAULT, names, info));
             list = tree(GraphJson.list(graph, TraceConfig.DEFAULT, names, info));
