@@ -1,0 +1,4 @@
+@NullMarked
+package org.loupe.experiment;
+
+import org.jspecify.annotations.NullMarked;
