@@ -29,7 +29,7 @@ public record Answer(String setting, List<Figure> figures, List<Table> tables, S
      */
     public record Table(String title, List<String> columns, List<List<String>> rows) {
         /** Variants of a part down, quantities that any of them has across. */
-        static Table of(String title, Trials trials, String part, List<Quantity> quantities) {
+        public static Table of(String title, Trials trials, String part, List<Quantity> quantities) {
             List<String> variants = trials.variants(part);
             List<Quantity> there = quantities.stream()
                     .filter(q -> variants.stream()

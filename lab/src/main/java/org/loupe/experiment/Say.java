@@ -50,6 +50,11 @@ public final class Say {
                 : String.join(", ", items.subList(0, last)) + " and " + items.get(last);
     }
 
+    /** The text with its first letter in upper case. */
+    public static String sentence(String text) {
+        return text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1);
+    }
+
     private static String minus(String number) {
         return number.replace('-', '−');
     }

@@ -15,7 +15,7 @@ import org.apache.commons.statistics.distribution.TDistribution;
 public record Spread(int count, double mean, double low, double high, double error) {
     private static final double LEVEL = 0.975;
 
-    static Spread of(double... values) {
+    public static Spread of(double... values) {
         int n = values.length;
         double mean = Arrays.stream(values).average().orElse(Double.NaN);
         double squares = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();

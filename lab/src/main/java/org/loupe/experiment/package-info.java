@@ -1,3 +1,4 @@
+/** What every experiment is made of: trials, spreads over seeds, charts, the page. */
 @NullMarked
 package org.loupe.experiment;
 

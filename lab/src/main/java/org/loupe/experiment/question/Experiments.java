@@ -1,11 +1,12 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
 import java.util.List;
+import org.loupe.experiment.Experiment;
 import org.loupe.io.BadInput;
 
 /** All experiments. */
 public final class Experiments {
-    public static final List<Experiment> ALL = List.of(new DownstreamStudy());
+    public static final List<Experiment> ALL = List.of(new DownstreamQuestion());
 
     private Experiments() {}
 

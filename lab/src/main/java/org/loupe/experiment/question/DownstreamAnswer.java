@@ -1,24 +1,33 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
-import static org.loupe.experiment.DownstreamStudy.APART;
-import static org.loupe.experiment.DownstreamStudy.CAUSAL;
-import static org.loupe.experiment.DownstreamStudy.CE;
-import static org.loupe.experiment.DownstreamStudy.CONTROL;
-import static org.loupe.experiment.DownstreamStudy.DIVERGENCE;
-import static org.loupe.experiment.DownstreamStudy.FVU;
-import static org.loupe.experiment.DownstreamStudy.INERT;
-import static org.loupe.experiment.DownstreamStudy.LOCAL;
-import static org.loupe.experiment.DownstreamStudy.LONGER;
-import static org.loupe.experiment.DownstreamStudy.MIXED;
-import static org.loupe.experiment.DownstreamStudy.NETWORK;
-import static org.loupe.experiment.DownstreamStudy.REAL;
-import static org.loupe.experiment.DownstreamStudy.SECONDS;
+import static org.loupe.experiment.question.DownstreamQuestion.APART;
+import static org.loupe.experiment.question.DownstreamQuestion.CAUSAL;
+import static org.loupe.experiment.question.DownstreamQuestion.CE;
+import static org.loupe.experiment.question.DownstreamQuestion.CONTROL;
+import static org.loupe.experiment.question.DownstreamQuestion.DIVERGENCE;
+import static org.loupe.experiment.question.DownstreamQuestion.FVU;
+import static org.loupe.experiment.question.DownstreamQuestion.INERT;
+import static org.loupe.experiment.question.DownstreamQuestion.LOCAL;
+import static org.loupe.experiment.question.DownstreamQuestion.LONGER;
+import static org.loupe.experiment.question.DownstreamQuestion.MIXED;
+import static org.loupe.experiment.question.DownstreamQuestion.NETWORK;
+import static org.loupe.experiment.question.DownstreamQuestion.REAL;
+import static org.loupe.experiment.question.DownstreamQuestion.SECONDS;
 
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Chart;
+import org.loupe.experiment.Contrast;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.Rows;
+import org.loupe.experiment.Say;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.Spread;
+import org.loupe.experiment.Trials;
 
-/** What the trials of {@link DownstreamStudy} say. */
+/** What the trials of {@link DownstreamQuestion} say. */
 final class DownstreamAnswer {
     private final Trials trials;
 
@@ -60,7 +69,7 @@ final class DownstreamAnswer {
         List<String> better = better(APART, CAUSAL, true);
         String found = better.isEmpty()
                 ? "No objective finds more causal features than the local error, beyond the seeds’ spread"
-                : Say.list(better) + (better.size() == 1 ? " finds" : " find")
+                : Say.sentence(Say.list(better)) + (better.size() == 1 ? " finds" : " find")
                         + " more causal features than the local error";
         figures.add(new Answer.Figure(
                 "causal-found",
@@ -86,10 +95,10 @@ final class DownstreamAnswer {
         List<String> lower = better(REAL, DIVERGENCE, false);
         String trade = lower.isEmpty()
                 ? "On the language model nothing lowers the divergence beyond the seeds’ spread"
-                : Say.list(lower) + (lower.size() == 1 ? " changes" : " change")
+                : Say.sentence(Say.list(lower)) + (lower.size() == 1 ? " changes" : " change")
                         + " the model’s predictions less than the local error does";
-        Chart chart = Chart.of(FVU.label(), DIVERGENCE.axis());
-        Chart cost = Chart.of(SECONDS.axis(), DIVERGENCE.axis()).logX();
+        Chart chart = Chart.of(FVU.label(), DIVERGENCE.axis()).logX().logY();
+        Chart cost = Chart.of(SECONDS.axis(), DIVERGENCE.axis()).logX().logY();
         for (String variant : trials.variants(REAL)) {
             Spread kl = trials.spread(REAL, variant, DIVERGENCE.key());
             chart.marks(variant, List.of(Chart.Point.of(mean(REAL, variant, FVU), kl)));

@@ -1,4 +1,4 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
 import java.util.Arrays;
 import org.loupe.activations.RowSource;

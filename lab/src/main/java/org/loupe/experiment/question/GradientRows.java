@@ -1,4 +1,4 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.RowSource;

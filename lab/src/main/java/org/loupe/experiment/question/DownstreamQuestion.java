@@ -1,4 +1,4 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,9 +10,17 @@ import org.loupe.activations.ActivationStore;
 import org.loupe.activations.RowSource;
 import org.loupe.causal.Downstream;
 import org.loupe.eval.Metric;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Experiment;
+import org.loupe.experiment.Laboratory;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.RealModel;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.Trial;
+import org.loupe.experiment.Trials;
 
 /** Do objectives that look downstream give better SAEs than the local error, at equal L0? */
-final class DownstreamStudy implements Experiment {
+final class DownstreamQuestion implements Experiment {
     static final String REAL = "SmolLM2, block 11";
     static final String APART = "known causes, apart";
     static final String MIXED = "known causes, mixed";

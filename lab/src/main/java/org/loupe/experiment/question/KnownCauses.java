@@ -1,4 +1,4 @@
-package org.loupe.experiment;
+package org.loupe.experiment.question;
 
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -9,6 +9,7 @@ import org.loupe.eval.LatentMetrics;
 import org.loupe.eval.MaxCosine;
 import org.loupe.eval.Metric;
 import org.loupe.eval.RowMetrics;
+import org.loupe.experiment.RealModel;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
