@@ -10,6 +10,7 @@ import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
+import org.loupe.synth.SynthConfig;
 import org.loupe.tensor.Workers;
 import org.loupe.train.ConfigReader;
 import org.loupe.train.JudgedRows;
@@ -186,6 +187,13 @@ public final class Laboratory implements AutoCloseable {
             real = new RealModel(models, stores, scale, workers, listener);
         }
         return real;
+    }
+
+    /** A world with a known dictionary; made where it is not there yet, in the folder that experiments share. The caller closes it. */
+    public SyntheticWorld world(SynthConfig config) {
+        String name = "world-" + Integer.toHexString(config.toString().hashCode()) + "-" + config.seed();
+        return SyntheticWorld.make(
+                config, stores.resolve(name), workers, (done, total) -> listener.at(name, "rows", done, total));
     }
 
     /** Tells how far a stage is. */
