@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
             DecodeCommand.class,
             AblateCommand.class,
             SteerCommand.class,
+            ExperimentCommand.class,
             InfoCommand.class,
             BenchCommand.class
         },
