@@ -154,7 +154,7 @@ public final class EffectMeasurement {
         for (Part ready = waiting.remove(next); ready != null; ready = waiting.remove(++next)) {
             sums.add(ready.firings, ready.length, squares, known.bands);
             ablated.addAll(ready.ablated);
-            ready.drawn.forEach(rows -> gradients.add(rows, workers));
+            ready.drawn.stream().filter(rows -> rows.rows() > 0).forEach(rows -> gradients.add(rows, workers));
         }
     }
 
