@@ -6,7 +6,11 @@ import org.loupe.io.BadInput;
 
 /** All experiments. */
 public final class Experiments {
-    public static final List<Experiment> ALL = List.of(new DownstreamQuestion(), new ThresholdQuestion(), new LowActivationsQuestion());
+    public static final List<Experiment> ALL = List.of(
+            new DownstreamQuestion(),
+            new ThresholdQuestion(),
+            new LowActivationsQuestion(),
+            new NegativeFeaturesQuestion());
 
     private Experiments() {}
 
