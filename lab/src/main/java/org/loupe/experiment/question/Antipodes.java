@@ -1,7 +1,7 @@
 package org.loupe.experiment.question;
 
 import java.util.Arrays;
-import org.loupe.tensor.Kernels;
+import org.loupe.eval.MaxCosine;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -14,24 +14,18 @@ import org.loupe.tensor.Workers;
 record Antipodes(double[] opposite, double[] alike) {
     static Antipodes of(Matrix dictionary, Workers workers) {
         int m = dictionary.rows();
-        int d = dictionary.cols();
-        float[] data = dictionary.data();
-        double[] norm = new double[m];
-        Arrays.setAll(norm, i -> Math.sqrt(Kernels.BEST.dot(data, i * d, data, i * d, d)));
+        Matrix cosines = MaxCosine.all(dictionary, dictionary, workers);
         Antipodes found = new Antipodes(new double[m], new double[m]);
         Arrays.fill(found.opposite, -1);
         Arrays.fill(found.alike, -1);
-        workers.forEach(m, 16, (from, to, worker) -> {
-            for (int i = from; i < to; i++) {
-                for (int j = 0; j < m; j++) {
-                    if (j != i && norm[i] > 0 && norm[j] > 0) {
-                        double cosine = Kernels.BEST.dot(data, i * d, data, j * d, d) / (norm[i] * norm[j]);
-                        found.opposite[i] = Math.max(found.opposite[i], -cosine);
-                        found.alike[i] = Math.max(found.alike[i], cosine);
-                    }
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < m; j++) {
+                if (j != i) {
+                    found.opposite[i] = Math.max(found.opposite[i], -cosines.at(i, j));
+                    found.alike[i] = Math.max(found.alike[i], cosines.at(i, j));
                 }
             }
-        });
+        }
         return found;
     }
 

@@ -10,6 +10,8 @@ public final class Experiments {
             new DownstreamQuestion(),
             new ThresholdQuestion(),
             new LowActivationsQuestion(),
+            new ByAccidentQuestion(),
+            new SeedsQuestion(),
             new NegativeFeaturesQuestion());
 
     private Experiments() {}

@@ -39,9 +39,11 @@ final class NegativeFeaturesAnswer {
     private final Trials trials;
     private final int modelSize;
     private final List<Integer> modelSizes;
+    private final List<Integer> worldSizes;
 
     private NegativeFeaturesAnswer(Trials trials, Scale scale) {
         this.trials = trials;
+        this.worldSizes = NegativeFeaturesQuestion.onWorld(scale);
         this.modelSizes = NegativeFeaturesQuestion.onModel(scale);
         this.modelSize = modelSizes.get(1);
     }
@@ -63,9 +65,7 @@ final class NegativeFeaturesAnswer {
     private String setting(Scale scale) {
         return "TopK and ReLU cannot be negative, AbsTopK keeps the activations of largest size with their signs. Known features: 256 in 64"
                 + " dimensions, five on a row, strengths uniform on (0, 1], each with a random sign where they have either; dictionaries of "
-                + Say.list(NegativeFeaturesQuestion.onWorld().stream()
-                        .map(String::valueOf)
-                        .toList())
+                + Say.list(worldSizes.stream().map(String::valueOf).toList())
                 + " latents, 5 active. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
                 + scale.of("8,000 tokens of WordNet, 16 active", "200,000 tokens of WordNet, 32 active")
                 + ", 4 passes, dictionaries of "
@@ -83,7 +83,7 @@ final class NegativeFeaturesAnswer {
             for (String architecture : List.of(TOPK, ABSTOPK)) {
                 sizes.markedLine(
                         architecture + (part.equals(SIGNED) ? ", either sign" : ", one sign"),
-                        bySize(part, architecture, NegativeFeaturesQuestion.onWorld()));
+                        bySize(part, architecture, worldSizes));
             }
         }
         figures.add(new Answer.Figure(

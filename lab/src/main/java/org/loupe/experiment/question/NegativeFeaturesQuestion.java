@@ -109,8 +109,8 @@ final class NegativeFeaturesQuestion implements Experiment {
     }
 
     /** Latents of the dictionaries on the worlds, smallest first. */
-    static List<Integer> onWorld() {
-        return List.of(128, 256, 512, 1_024);
+    static List<Integer> onWorld(Scale scale) {
+        return scale.of(List.of(128, 256, 512), List.of(128, 256, 512, 1_024));
     }
 
     /** The same on the language model; the middle one is what all architectures have. */
@@ -142,7 +142,7 @@ final class NegativeFeaturesQuestion implements Experiment {
                         found(world.truth().directions(), trained.sae(), lab.workers(), values);
                         return values;
                     });
-            for (int latents : onWorld()) {
+            for (int latents : onWorld(scale)) {
                 study.train(TOPK, latents, "k=5");
                 study.train(ABSTOPK, latents, "k=5");
             }
