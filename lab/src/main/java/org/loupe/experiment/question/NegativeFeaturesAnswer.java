@@ -103,10 +103,9 @@ final class NegativeFeaturesAnswer {
                         .group(SIGNED, trials, SIGNED, BOTH)
                         .fromZero()
                         .svg(both)));
-        String pairs =
-                "Half of its latents and more would stand in antipodal pairs if every feature took two: of TopK’s 512 "
-                        + percent(SIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " do where features have either sign, "
-                        + percent(UNSIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " where they have one";
+        String pairs = "If each sign took a latent, all 512 would stand in antipodal pairs: of TopK’s "
+                + percent(SIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " do where features have either sign, "
+                + percent(UNSIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " where they have one";
         figures.add(new Answer.Figure(
                 "pairs",
                 pairs,
@@ -240,7 +239,8 @@ final class NegativeFeaturesAnswer {
     private String onModel() {
         String pairs = percent(REAL, TOPK, modelSize, NEAR_PAIRS) + " of TopK’s " + Say.number(modelSize)
                 + " latents have one that points the other way (cosine ≤ −0.5; of AbsTopK’s "
-                + percent(REAL, ABSTOPK, modelSize, NEAR_PAIRS) + ")";
+                + percent(REAL, ABSTOPK, modelSize, NEAR_PAIRS) + "), while "
+                + percent(REAL, ABSTOPK, modelSize, TWO_SIDED) + " of AbsTopK’s use both signs";
         Contrast gain = trials.contrast(REAL, variant(ABSTOPK, modelSize), variant(TOPK, modelSize), FVU.key());
         String numbers = "the FVU changes by " + gain.text() + " with signs, and " + pairs + ".";
         if (oneSeed()) {
