@@ -135,7 +135,7 @@ final class NegativeFeaturesQuestion implements Experiment {
                     part,
                     seed,
                     world.train(),
-                    List.of("batch=1024", "tokens=" + scale.of(400, 3_000) * 1_024L),
+                    List.of("batch=1024", "tokens=" + scale.of(400, 2_000) * 1_024L),
                     trained -> {
                         Map<String, Double> values = world.evaluate(
                                 trained, List.of(Metric.FVU, Metric.L0, Metric.DEAD_FRACTION), lab.workers());
