@@ -12,6 +12,7 @@ public final class Experiments {
             new LowActivationsQuestion(),
             new ByAccidentQuestion(),
             new SeedsQuestion(),
+            new DictionariesQuestion(),
             new NegativeFeaturesQuestion());
 
     private Experiments() {}

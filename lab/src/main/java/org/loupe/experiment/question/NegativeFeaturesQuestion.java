@@ -138,7 +138,7 @@ final class NegativeFeaturesQuestion implements Experiment {
                     List.of("batch=1024", "tokens=" + scale.of(400, 2_000) * 1_024L),
                     trained -> {
                         Map<String, Double> values = world.evaluate(
-                                trained, List.of(Metric.FVU, Metric.L0, Metric.DEAD_FRACTION), lab.workers());
+                                trained.loaded(), List.of(Metric.FVU, Metric.L0, Metric.DEAD_FRACTION), lab.workers());
                         found(world.truth().directions(), trained.sae(), lab.workers(), values);
                         return values;
                     });

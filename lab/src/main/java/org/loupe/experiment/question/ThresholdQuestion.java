@@ -1,6 +1,5 @@
 package org.loupe.experiment.question;
 
-import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -106,10 +105,7 @@ final class ThresholdQuestion implements Experiment {
         try (SyntheticWorld world = lab.world(Worlds.features(false, scale.of(65_536L, 196_608L), seed))) {
             new Study(lab, WORLD, seed, world.train(), saes -> {
                         Map<String, Map<String, Double>> all = new LinkedHashMap<>();
-                        saes.forEach((name, sae) -> all.put(
-                                name,
-                                world.evaluate(
-                                        new Laboratory.Trained(Path.of(name), sae, 0), OF_WORLD, lab.workers())));
+                        saes.forEach((name, sae) -> all.put(name, world.evaluate(sae, OF_WORLD, lab.workers())));
                         return all;
                     })
                     .all("latents=256", "l0=5", "batch=1024", "tokens=" + scale.of(400, 3_000) * 1_024L);
