@@ -6,7 +6,8 @@ import org.loupe.io.BadInput;
 
 /** All experiments. */
 public final class Experiments {
-    public static final List<Experiment> ALL = List.of(new DownstreamQuestion(), new TopKGradientQuestion());
+    public static final List<Experiment> ALL = List.of(
+            new DownstreamQuestion(), new TopKGradientQuestion(), new FixedKQuestion(), new BandwidthQuestion());
 
     private Experiments() {}
 
