@@ -32,6 +32,9 @@ final class BandwidthQuestion implements Experiment {
     static final String OFFSET = "known features, far from the origin";
     static final String REAL = "SmolLM2, block 11";
 
+    static final String LOG = "rectangle, ε = 1, log θ";
+    static final String SLOW_LOG = "rectangle, ε = 1, log θ at 0.3 of the rate";
+
     static final String ERROR_BY_WIDTH = "error_by_width";
     static final String BIAS_BY_EPSILON = "bias_by_epsilon";
     static final String NOISE_BY_EPSILON = "noise_by_epsilon";
@@ -105,10 +108,6 @@ final class BandwidthQuestion implements Experiment {
         return kernel.name().toLowerCase(Locale.ROOT);
     }
 
-    static String logarithmic(String variant) {
-        return variant + ", log θ";
-    }
-
     /** @param offset norm of the mean of all rows; without it E‖x‖² is 1.8 */
     private static SynthConfig world(double offset, long seed) {
         return new SynthConfig(
@@ -121,7 +120,7 @@ final class BandwidthQuestion implements Experiment {
             lab.trial(DENSITY, name(kernel), 0, _ -> estimate(kernel));
         }
         Scale scale = lab.scale();
-        List<Double> grid = scale.of(List.of(0.1, 0.3, 1.0, 3.0), List.of(0.03, 0.1, 0.3, 1.0, 3.0));
+        List<Double> grid = scale.of(List.of(0.3, 1.0, 3.0, 10.0), List.of(0.1, 0.3, 1.0, 3.0, 10.0));
         toy(
                 lab,
                 WORLD,
@@ -131,7 +130,7 @@ final class BandwidthQuestion implements Experiment {
                         List.of(StepKernel.RECTANGLE, StepKernel.EPANECHNIKOV, StepKernel.GAUSSIAN)),
                 grid);
         toy(lab, OFFSET, 4, List.of(StepKernel.RECTANGLE), grid);
-        real(lab, scale.of(List.of(0.1, 1.0, 3.0), List.of(0.1, 0.3, 1.0, 3.0)));
+        real(lab, scale.of(List.of(1.0, 3.0), List.of(0.3, 1.0, 3.0, 6.0)));
     }
 
     /** Error of the estimate over kernels and bandwidths, and of the best bandwidth. */
@@ -178,6 +177,9 @@ final class BandwidthQuestion implements Experiment {
                     return outcome(lab, trained, world.eval(), values, epsilon, l0);
                 });
                 sweep(of, seed, kernels, grid);
+                if (offset == 0) {
+                    logarithms(of, seed);
+                }
             }
         }
     }
@@ -200,11 +202,12 @@ final class BandwidthQuestion implements Experiment {
                 trained -> outcome(lab, trained, store, lab.real().splice(trained.loaded(), store), epsilon, l0));
         for (int seed = 0; seed < scale.seeds(); seed++) {
             sweep(of, seed, List.of(StepKernel.RECTANGLE), grid);
+            logarithms(of, seed);
         }
     }
 
     /**
-     * Kernels of the same deviation, which is the rectangle's at each ε of the grid; and log θ beside θ at the rectangle's ε = 1.
+     * Kernels of the same deviation, which is the rectangle's at each ε of the grid.
      *
      * @param trainings by ε
      */
@@ -223,7 +226,13 @@ final class BandwidthQuestion implements Experiment {
                                 "arch.jump.relative_bandwidth=" + epsilon);
             }
         }
-        trainings.apply(1).train(logarithmic(variant(StepKernel.RECTANGLE, 1)), seed, "arch.jump.log_threshold=true");
+    }
+
+    /** log θ in place of θ with a rectangle of ε = 1, at the rate that θ has and at a lower one. */
+    private static void logarithms(DoubleFunction<Trainings> trainings, int seed) {
+        String log = "arch.jump.log_threshold=true";
+        trainings.apply(1).train(LOG, seed, log);
+        trainings.apply(1).train(SLOW_LOG, seed, log, "arch.jump.threshold_lr=3");
     }
 
     private static Trial.Outcome outcome(
