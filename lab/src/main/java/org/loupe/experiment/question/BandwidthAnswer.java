@@ -68,11 +68,11 @@ final class BandwidthAnswer {
                 + " quadrature. Then trainings to a given L0 that differ in kernel and ε only; ε is in deviations σ of a pre-activation,"
                 + " and kernels other than the rectangle have the ε that gives them its deviation. Known features: 256 in 64"
                 + " dimensions, once around the origin and once 3 deviations from it, 256 latents, L0 5, "
-                + scale.of("250", "1,500")
+                + scale.of("250", "1,000")
                 + " steps of 1,024. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
                 + scale.of(
                         "8,000 tokens of WordNet, 512 latents, L0 16, 8 passes",
-                        "200,000 tokens of WordNet, 2,048 latents, L0 32, 4 passes")
+                        "200,000 tokens of WordNet, 2,048 latents, L0 32, 3 passes")
                 + ".";
     }
 
@@ -105,12 +105,12 @@ final class BandwidthAnswer {
                         .logY()
                         .line("bias", points(DENSITY, RECTANGLE, BandwidthQuestion.BIAS_BY_EPSILON))
                         .line("noise", points(DENSITY, RECTANGLE, BandwidthQuestion.NOISE_BY_EPSILON))));
-        String fvu = Say.sentence(Say.list(PARTS.stream()
+        String fvu = "Of the bandwidths within 10 % of the L0 asked for the lowest FVU is at "
+                + Say.list(PARTS.stream()
                         .map(part -> best(part)
                                 .map(b -> "ε = " + Say.number(mean(part, b, EPSILON)) + " σ (" + part + ")")
                                 .orElse("none (" + part + ")"))
-                        .toList()))
-                + " has the lowest FVU of those within 10 % of the L0 asked for";
+                        .toList());
         figures.add(figure(
                 "fvu",
                 fvu,

@@ -130,7 +130,7 @@ final class BandwidthQuestion implements Experiment {
                         List.of(StepKernel.RECTANGLE, StepKernel.EPANECHNIKOV, StepKernel.GAUSSIAN)),
                 grid);
         toy(lab, OFFSET, 4, List.of(StepKernel.RECTANGLE), grid);
-        real(lab, scale.of(List.of(1.0, 3.0), List.of(0.3, 1.0, 3.0, 6.0)));
+        real(lab, scale.of(List.of(1.0, 3.0), List.of(0.3, 1.0, 3.0)));
     }
 
     /** Error of the estimate over kernels and bandwidths, and of the best bandwidth. */
@@ -168,7 +168,7 @@ final class BandwidthQuestion implements Experiment {
                 "latents=256",
                 "l0=" + l0,
                 "batch=" + ROWS,
-                "tokens=" + lab.scale().of(250, 1_500) * (long) ROWS);
+                "tokens=" + lab.scale().of(250, 1_000) * (long) ROWS);
         for (int seed = 0; seed < lab.scale().seeds(); seed++) {
             try (SyntheticWorld world = lab.world(world(offset, seed))) {
                 DoubleFunction<Trainings> of = epsilon -> new Trainings(lab, part, world.train(), base, trained -> {
@@ -193,7 +193,7 @@ final class BandwidthQuestion implements Experiment {
                 "latents=" + scale.of(512, 2_048),
                 "l0=" + l0,
                 "batch=" + scale.of(512, 1_024),
-                "passes=" + scale.of(8, 4));
+                "passes=" + scale.of(8, 3));
         DoubleFunction<Trainings> of = epsilon -> new Trainings(
                 lab,
                 REAL,

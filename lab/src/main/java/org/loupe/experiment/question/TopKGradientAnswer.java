@@ -58,8 +58,10 @@ final class TopKGradientAnswer {
                 + ". Known features: 256 in 64 dimensions, probabilities falling as 1/rank, 512 latents, "
                 + scale.of("200", "1,500")
                 + " steps of 1,024. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
-                + scale.of("8,000 tokens of WordNet, 512 latents", "200,000 tokens of WordNet, 2,048 latents")
-                + ", 4 passes.";
+                + scale.of(
+                        "8,000 tokens of WordNet, 512 latents, 4 passes",
+                        "200,000 tokens of WordNet, 2,048 latents, 3 passes")
+                + ".";
     }
 
     private List<Answer.Figure> figures() {

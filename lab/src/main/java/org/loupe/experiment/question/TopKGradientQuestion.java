@@ -149,7 +149,7 @@ final class TopKGradientQuestion implements Experiment {
                 "latents=" + scale.of(512, 2_048),
                 "k=" + scale.of(16, 32),
                 "batch=" + scale.of(512, 1_024),
-                "passes=" + 4);
+                "passes=" + scale.of(4, 3));
         Trainings trainings = new Trainings(lab, REAL, store, base, trained -> {
             Map<String, Double> values = lab.real().splice(trained.loaded(), store);
             RealModel.put(
