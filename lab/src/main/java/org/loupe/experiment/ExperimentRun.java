@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.loupe.io.BadInput;
 import org.loupe.io.FolderLock;
-import org.loupe.io.Json;
 import org.loupe.io.Provenance;
 import org.loupe.tensor.Workers;
 
@@ -85,19 +84,20 @@ public final class ExperimentRun {
                 }));
     }
 
+    /** What is left where a folder was cleared. */
+    private static boolean maybeOurs(Path file) {
+        return file.endsWith(FolderLock.FILE)
+                || file.endsWith("saes")
+                || file.toString().endsWith(".svg");
+    }
+
     private static void requireOurs(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
-            if (!Files.exists(folder.resolve(TrialLog.FILE))
-                    && files.anyMatch(f -> !f.endsWith(FolderLock.FILE) && !f.endsWith("saes"))) {
+            if (!Files.exists(folder.resolve(TrialLog.FILE)) && !files.allMatch(ExperimentRun::maybeOurs)) {
                 throw BadInput.in(folder, "is not empty and holds no " + TrialLog.FILE + "; choose another folder");
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
         }
-    }
-
-    /** The finished experiment of a folder, as it was written. */
-    static tools.jackson.databind.JsonNode results(Path folder) {
-        return Json.tree(folder.resolve(Report.RESULTS));
     }
 }

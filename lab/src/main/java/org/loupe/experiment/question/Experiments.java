@@ -7,7 +7,13 @@ import org.loupe.io.BadInput;
 /** All experiments. */
 public final class Experiments {
     public static final List<Experiment> ALL = List.of(
-            new DownstreamQuestion(), new TopKGradientQuestion(), new FixedKQuestion(), new BandwidthQuestion());
+            new DownstreamQuestion(),
+            new TopKGradientQuestion(),
+            new FixedKQuestion(),
+            new ByAccidentQuestion(),
+            new BandwidthQuestion(),
+            new SeedsQuestion(),
+            new DictionariesQuestion());
 
     private Experiments() {}
 
