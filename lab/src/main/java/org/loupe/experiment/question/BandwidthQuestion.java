@@ -173,7 +173,7 @@ final class BandwidthQuestion implements Experiment {
             try (SyntheticWorld world = lab.world(world(offset, seed))) {
                 DoubleFunction<Trainings> of = epsilon -> new Trainings(lab, part, world.train(), base, trained -> {
                     Map<String, Double> values = world.evaluate(
-                            trained, List.of(Metric.FVU, Metric.L0, Metric.RECOVERED_FRACTION), lab.workers());
+                            trained.loaded(), List.of(Metric.FVU, Metric.L0, Metric.RECOVERED_FRACTION), lab.workers());
                     return outcome(lab, trained, world.eval(), values, epsilon, l0);
                 });
                 sweep(of, seed, kernels, grid);

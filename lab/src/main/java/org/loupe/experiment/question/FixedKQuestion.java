@@ -164,7 +164,7 @@ final class FixedKQuestion implements Experiment {
             try (SyntheticWorld world = lab.world(world(even, seed))) {
                 Trainings trainings = new Trainings(lab, part, world.train(), base, trained -> {
                     Map<String, Double> values = world.evaluate(
-                            trained,
+                            trained.loaded(),
                             List.of(Metric.FVU, Metric.L0, Metric.RECOVERED_FRACTION, Metric.TRUTH_F1),
                             lab.workers());
                     return counted(trained.sae(), world, values, lab.workers());

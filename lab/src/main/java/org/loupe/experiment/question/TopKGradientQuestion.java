@@ -114,7 +114,7 @@ final class TopKGradientQuestion implements Experiment {
             try (SyntheticWorld world = lab.world(world(seed))) {
                 Trainings trainings = new Trainings(lab, WORLD, world.train(), toy, trained -> {
                     Map<String, Double> values = world.evaluate(
-                            trained,
+                            trained.loaded(),
                             List.of(
                                     Metric.FVU,
                                     Metric.L0,
