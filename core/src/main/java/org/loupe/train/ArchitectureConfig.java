@@ -72,6 +72,9 @@ public record ArchitectureConfig(
 
             @About("θ's learning rate as a multiple of lr.") double threshold_lr,
 
+            @About("Whether the step is taken in log θ instead of θ, as in the paper's pseudo-code.")
+            boolean log_threshold,
+
             @About(
                     "Penalty: step is L0, quadratic is (L0 / target − 1)², which pulls to the target the more firmly the larger l1 is, tanh is tanh(penalty.scale f).")
             Sparsity penalty,
@@ -122,6 +125,10 @@ public record ArchitectureConfig(
             @About("Temperature at the end; between them it falls geometrically.")
             double final_temperature,
 
+            @About(
+                    "Size of the noise as a multiple of Gumbel noise; 0: none, which leaves a softmax relaxation of top-k.")
+            double noise,
+
             @About("Latents of a row among which the noise decides, as a multiple of k.")
             int candidates) {
         /** What the forward pass uses. */
@@ -138,6 +145,7 @@ public record ArchitectureConfig(
                     "arch.gumbel.final_temperature",
                     final_temperature,
                     "> 0 and at most temperature = " + temperature);
+            TrainConfig.require(noise >= 0 && noise < 1e6, "arch.gumbel.noise", noise, "≥ 0 and < 1e6");
             TrainConfig.require(candidates >= 2, "arch.gumbel.candidates", candidates, "≥ 2");
         }
     }
@@ -208,8 +216,8 @@ public record ArchitectureConfig(
 
     static final ArchitectureConfig DEFAULT = new ArchitectureConfig(
             new Penalty(Penalty.Form.LP, 0, 4, 0.25, 2),
-            new Jump(StepKernel.RECTANGLE, 1, 0, 10, Jump.Sparsity.STEP, false, 0),
-            new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 4),
+            new Jump(StepKernel.RECTANGLE, 1, 0, 10, false, Jump.Sparsity.STEP, false, 0),
+            new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 1, 4),
             new Nested(5),
             new Anneal(1, 0.5),
             new Vq(0.25, true),

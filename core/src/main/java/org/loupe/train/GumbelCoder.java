@@ -8,8 +8,8 @@ import org.loupe.tensor.SplitMix;
 import org.loupe.tensor.Workers;
 
 /**
- * Gumbel-TopK. Among the c·k largest positive pre-activations of a row, s_i = z_i + τ g_i with Gumbel noise g_i =
- * −log(−log u_i); the k largest s are a sample without replacement from softmax(z/τ) (Kool et al. 2019, arXiv 1903.06059, eq. 4). The
+ * Gumbel-TopK. Among the c·k largest positive pre-activations of a row, s_i = z_i + ν τ g_i with Gumbel noise g_i =
+ * −log(−log u_i); with ν = 1 the k largest s are a sample without replacement from softmax(z/τ) (Kool et al. 2019, arXiv 1903.06059, eq. 4). The
  * relaxation of "is among the k largest" is p_i = 1 / (1 + exp((c − s_i)/τ)), c such that Σ p_i = k. With w_i = p_i (1 − p_i),
  *
  * <pre>
@@ -19,7 +19,7 @@ import org.loupe.tensor.Workers;
  *                   a_i = z_i dL/df_i,  ā = Σ w a / Σ w
  * </pre>
  *
- * <p>The noise is a function of seed, step, row and latent. Latents beyond the candidates have no chance: with m latents instead of c·k
+ * <p>With ν = 0 it is a softmax relaxation of top-k. The noise is a function of seed, step, row and latent. Latents beyond the candidates have no chance: with m latents instead of c·k
  * the noise alone would decide.
  */
 final class GumbelCoder implements Coder {
@@ -85,7 +85,7 @@ final class GumbelCoder implements Coder {
         long[] keys = new long[n];
         for (int i = 0; i < n; i++) {
             int latent = batch.active.index()[from + i];
-            score[i] = batch.active.value()[from + i] + temperature * noise(seed, step, r, latent);
+            score[i] = batch.active.value()[from + i] + config.noise() * temperature * noise(seed, step, r, latent);
             keys[i] = Keys.of((float) score[i], i);
         }
         Arrays.fill(wins, from, from + n, n <= k);

@@ -23,6 +23,8 @@ import org.loupe.tensor.Workers;
  * <p>ε is the same for all latents where it is given; else ε_i is a multiple of the standard deviation that z_i would have for a direction drawn at
  * random, |W_enc,i| √(V/d), so that it keeps its meaning while the encoder's rows grow.
  *
+ * <p>With {@code log_threshold} the optimiser's step is one of log θ, whose gradient is θ dL/dθ: θ stays positive, and moves by a share of itself.
+ *
  * <p>δ is not 0 on both sides of θ, so a batch's entries begin at θ minus the kernel's reach, z below 0 included. With {@code
  * input_gradient} z receives −(its share of dL/dθ) as well (Anthropic, Circuits Updates January 2025). {@code preactivation} adds a
  * {@link PreactivationLoss}.
@@ -41,6 +43,7 @@ final class JumpReluCoder implements Coder {
     private final DictionaryNorms encoderNorms;
     private final float[] bandwidth;
     private final float[] floor;
+    private float[] before = new float[0];
     private final float[] normGradient;
     private final Balance balance;
 
@@ -141,9 +144,16 @@ final class JumpReluCoder implements Coder {
                     batch.slope[e] = (float) (slope - (config.input_gradient() ? onThreshold : 0));
                     return part;
                 });
-        return preactivation == null
-                ? own
-                : own + preactivation.backward(batch, sae, threshold, norm, norms.free() ? normGradient : null);
+        if (preactivation != null) {
+            own += preactivation.backward(batch, sae, threshold, norm, norms.free() ? normGradient : null);
+        }
+        if (config.log_threshold()) {
+            before = threshold.values().clone();
+            for (int i = 0; i < before.length; i++) {
+                threshold.gradient()[i] *= before[i];
+            }
+        }
+        return own;
     }
 
     @Override
@@ -185,7 +195,9 @@ final class JumpReluCoder implements Coder {
     public void project() {
         float[] theta = threshold.values();
         for (int i = 0; i < theta.length; i++) {
-            theta[i] = Math.max(theta[i], 0);
+            theta[i] = config.log_threshold()
+                    ? (float) (before[i] * Math.exp(theta[i] - before[i]))
+                    : Math.max(theta[i], 0);
         }
     }
 }

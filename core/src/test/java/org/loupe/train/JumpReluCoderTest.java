@@ -86,6 +86,29 @@ class JumpReluCoderTest {
         }
     }
 
+    /** The chain rule: d/d log θ is θ d/dθ; and Adam, without a second moment's memory, moves log θ by its learning rate a step. */
+    @Test
+    void withLogThresholdTheStepIsOneOfItsLogarithm() {
+        List<String> keys = List.of(
+                "lr=1e-6", "arch.jump.threshold_lr=2000", "bandwidth=1", "arch.jump.threshold=1", "optimizer.beta2=0");
+        try (Workers workers = new Workers(2)) {
+            Trainer plain = trainer(keys, workers);
+            List<String> log = new java.util.ArrayList<>(keys);
+            log.add("arch.jump.log_threshold=true");
+            Trainer trainer = trainer(log, workers);
+            Matrix rows = rows(4);
+            plain.step(rows);
+            trainer.step(rows);
+            float gradient = plain.parameter("threshold").gradient()[0];
+            assertEquals(THETA * gradient, trainer.parameter("threshold").gradient()[0], 1e-5 * Math.abs(gradient));
+            for (int step = 1; step < 500; step++) {
+                trainer.step(rows);
+            }
+            float theta = ((Activation.JumpRelu) trainer.training().activation()).threshold()[0];
+            assertEquals(Math.log(THETA) + 500 * 1e-6 * 2000, Math.log(theta), 1e-3);
+        }
+    }
+
     /** What pulls θ below 0 leaves it there: f = z H(z − θ) would let negative activations through. */
     @Test
     void thetaStaysAboveZero() {

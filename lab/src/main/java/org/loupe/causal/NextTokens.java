@@ -18,7 +18,7 @@ import org.loupe.lm.Tensors;
  * @param kl Σ_v p(v) (log p(v) − log q(v)), nats
  * @param sameTop 1 where both have the same most likely token, else 0
  */
-record NextTokens(double[] cleanCe, double[] ce, double[] kl, double[] sameTop) {
+public record NextTokens(double[] cleanCe, double[] ce, double[] kl, double[] sameTop) {
     private static final ScalarTypeOptional DOUBLE = new ScalarTypeOptional(torch.ScalarType.Double);
 
     /** Rows at a time: at 49,152 tokens one tensor of such a block is 50 MB. */

@@ -33,6 +33,22 @@ public final class SpliceEval {
         this.points = points;
     }
 
+    /** Told what a replacement does to each token of a batch. */
+    @FunctionalInterface
+    public interface TokenSink {
+        /**
+         * @param replacement its name
+         * @param rows places that were replaced, indices of {@link TokenBatch#ids}, in the order of the rows that the replacement was given
+         * @param at places whose next token is predicted, in the order of the tokens
+         */
+        void take(String replacement, TokenBatch batch, int[] rows, int[] at, NextTokens tokens);
+    }
+
+    /** {@link #run(List, Map, Progress, TokenSink)} for the means alone. */
+    public SpliceResult run(List<TokenBatch> batches, Map<String, Reconstruction> replacements, Progress progress) {
+        return run(batches, replacements, progress, (_, _, _, _, _) -> {});
+    }
+
     /**
      * Measures replacements side by side, on the same rows and tokens.
      *
@@ -40,7 +56,8 @@ public final class SpliceEval {
      * @param replacements what to put in, by name
      * @throws BadInput when no token of the batches is predicted from its own document
      */
-    public SpliceResult run(List<TokenBatch> batches, Map<String, Reconstruction> replacements, Progress progress) {
+    public SpliceResult run(
+            List<TokenBatch> batches, Map<String, Reconstruction> replacements, Progress progress, TokenSink sink) {
         Map<String, SpliceSums> sums = new LinkedHashMap<>();
         replacements.keySet().forEach(name -> sums.put(name, new SpliceSums()));
         SpliceSums clean = new SpliceSums();
@@ -55,7 +72,7 @@ public final class SpliceEval {
             int[] rows = Positions.replaced(batch, x, points.normLimits());
             int[] at = batch.predicting();
             if (at.length > 0) {
-                compare(batch, x, seen.getLast(), rows, at, replacements, clean, sums);
+                compare(batch, x, seen.getLast(), rows, at, replacements, clean, sums, sink);
                 replaced += rows.length;
             }
             done += batch.size();
@@ -77,7 +94,8 @@ public final class SpliceEval {
             int[] at,
             Map<String, Reconstruction> replacements,
             SpliceSums cleanSums,
-            Map<String, SpliceSums> sums) {
+            Map<String, SpliceSums> sums,
+            TokenSink sink) {
         int[] targets = Arrays.stream(at).map(i -> batch.ids()[i + 1]).toArray();
         int[] sequence = Arrays.stream(at).map(i -> i / batch.length()).toArray();
         Matrix kept = Positions.gather(Matrix.beside(x), rows);
@@ -94,7 +112,9 @@ public final class SpliceEval {
                     Tensor other = logits(batch, stream, scatter(replaced, rows, out), at);
                     SpliceSums sum = sums.get(name);
                     if (sum != null) {
-                        sum.add(NextTokens.compare(clean, other, targets), sequence);
+                        NextTokens tokens = NextTokens.compare(clean, other, targets);
+                        sum.add(tokens, sequence);
+                        sink.take(name, batch, rows, at, tokens);
                     }
                 }
             });

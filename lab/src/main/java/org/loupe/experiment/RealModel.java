@@ -176,8 +176,21 @@ public final class RealModel implements AutoCloseable {
 
     /** Puts what stands in for rows into the model, one after the other, on held-out text. */
     public SpliceResult splice(SplicePoints points, ActivationStore store, Map<String, Reconstruction> replacements) {
+        return splice(points, store, replacements, (_, _, _, _, _) -> {});
+    }
+
+    /** The same, token by token. */
+    public SpliceResult splice(
+            SplicePoints points,
+            ActivationStore store,
+            Map<String, Reconstruction> replacements,
+            SpliceEval.TokenSink sink) {
         return new SpliceEval(model(), points)
-                .run(heldOut(store), replacements, (stage, done, total) -> listener.at(stage, "tokens", done, total));
+                .run(
+                        heldOut(store),
+                        replacements,
+                        (stage, done, total) -> listener.at(stage, "tokens", done, total),
+                        sink);
     }
 
     /**
@@ -214,7 +227,7 @@ public final class RealModel implements AutoCloseable {
     }
 
     /** Mean of a store's targets, or of its rows where they are their own. */
-    private static float[] mean(ActivationStore store) {
+    public static float[] mean(ActivationStore store) {
         int width = store.width();
         int from = store.targetWidth() > 0 ? width - store.targetWidth() : 0;
         double[] sum = new double[width];

@@ -8,12 +8,16 @@ import org.loupe.io.BadInput;
 public final class Experiments {
     public static final List<Experiment> ALL = List.of(
             new DownstreamQuestion(),
+            new TopKGradientQuestion(),
+            new FixedKQuestion(),
             new ThresholdQuestion(),
+            new BandwidthQuestion(),
             new LowActivationsQuestion(),
+            new InOutQuestion(),
             new ByAccidentQuestion(),
             new SeedsQuestion(),
-            new DictionariesQuestion(),
-            new NegativeFeaturesQuestion());
+            new NegativeFeaturesQuestion(),
+            new DictionariesQuestion());
 
     private Experiments() {}
 

@@ -1,0 +1,309 @@
+package org.loupe.experiment.question;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.loupe.activations.ActivationStore;
+import org.loupe.activations.MatrixRows;
+import org.loupe.activations.RowSource;
+import org.loupe.causal.EffectConfig;
+import org.loupe.eval.LatentMetrics;
+import org.loupe.eval.MaxCosine;
+import org.loupe.eval.Metric;
+import org.loupe.eval.RowMetrics;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Chart;
+import org.loupe.experiment.Contrast;
+import org.loupe.experiment.Experiment;
+import org.loupe.experiment.Laboratory;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.RealModel;
+import org.loupe.experiment.Rows;
+import org.loupe.experiment.Say;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.Spread;
+import org.loupe.experiment.Trial;
+import org.loupe.experiment.Trials;
+import org.loupe.index.IndexInfo;
+import org.loupe.lm.HookPoint;
+import org.loupe.sae.Decoder;
+import org.loupe.sae.Encoder;
+import org.loupe.sae.Latents;
+import org.loupe.sae.Sae;
+import org.loupe.tensor.Matrix;
+
+/** An SAE of an MLP's output, or a transcoder from its input: In = In or In = Out? */
+final class InOutQuestion implements Experiment {
+    static final String REAL = "SmolLM2, MLP of block 11";
+    static final String KNOWN = "known computation";
+    static final String SAE = "SAE (In = In)";
+    static final String TRANSCODER = "transcoder (In = Out)";
+    static final String SKIP = "skip transcoder";
+
+    private static final HookPoint IN = HookPoint.parse("blocks.11.ln2.hook_normalized");
+    private static final HookPoint OUT = HookPoint.parse("blocks.11.hook_mlp_out");
+
+    static final Quantity FVU = Quantity.of(Metric.FVU);
+    static final Quantity KL = Quantity.of(Metric.KL);
+    static final Quantity RECOVERED = Quantity.of(Metric.CE_RECOVERED_MEAN);
+    static final Quantity FEW = new Quantity(
+            "latents_90",
+            "latents for 90 % of the effect",
+            "",
+            "smallest share of live latents that has 90 % of the exact effect");
+    static final Quantity LABELLED = new Quantity(
+            "labelled",
+            "latents with a clear label",
+            "",
+            "share of live latents whose strongest documents are clearly of one category of WordNet, or whose strongest tokens say what they"
+                    + " are of; the index’s rule");
+    static final Quantity CHANCE =
+            new Quantity("labelled_by_chance", "the same by chance", "", "the same with categories dealt out anew");
+    static final Quantity INPUTS = new Quantity(
+            "inputs_found",
+            "input features found",
+            "",
+            "share of the input’s features with an encoder row of cosine ≥ 0.9; an SAE of the output reads no inputs");
+    static final Quantity OUTPUTS = new Quantity(
+            "outputs_found",
+            "output directions found",
+            "",
+            "share of the directions that are written with a dictionary row of cosine ≥ 0.9");
+
+    @Override
+    public String name() {
+        return "in-in-or-in-out";
+    }
+
+    @Override
+    public String question() {
+        return "Should an SAE reconstruct what it reads (In = In), or what the network makes of it (In = Out)?";
+    }
+
+    @Override
+    public List<Quantity> quantities() {
+        return List.of(
+                FVU,
+                Quantity.of(Metric.L0),
+                KL,
+                Quantity.of(Metric.CE_INCREASE),
+                RECOVERED,
+                Quantity.of(Metric.TOP1_AGREEMENT),
+                FEW,
+                LABELLED,
+                CHANCE,
+                INPUTS,
+                OUTPUTS);
+    }
+
+    @Override
+    public void measure(Laboratory lab) {
+        for (int seed = 0; seed < lab.scale().seeds(); seed++) {
+            known(lab, seed);
+        }
+        real(lab);
+    }
+
+    private static void known(Laboratory lab, int seed) {
+        KnownComputation world = new KnownComputation(seed);
+        int steps = lab.scale().of(300, 1_500);
+        List<String> base = List.of("latents=128", "k=5", "batch=1024", "tokens=" + steps * 1024L, "seed=" + seed);
+        variants()
+                .forEach((variant, settings) -> lab.trial(KNOWN, variant, seed, _ -> {
+                    List<String> all = new ArrayList<>(base);
+                    all.addAll(settings);
+                    boolean transcodes = !variant.equals(SAE);
+                    RowSource rows = transcodes
+                            ? world.pairs()
+                            : new MatrixRows(world.train().targets());
+                    Sae sae = lab.train(lab.sae(KNOWN, variant, seed), rows, null, all)
+                            .sae();
+                    return Trial.Outcome.of(found(sae, world, transcodes, lab));
+                }));
+    }
+
+    private static Map<String, Double> found(Sae sae, KnownComputation world, boolean transcodes, Laboratory lab) {
+        KnownComputation.Pairs unseen = world.eval();
+        Matrix y = unseen.targets();
+        Matrix x = transcodes ? unseen.inputs() : y;
+        Latents latents = new Encoder(sae, lab.workers()).encode(x);
+        Matrix out = Matrix.zeros(y.rows(), y.cols());
+        Decoder.decode(sae, latents, out, lab.workers());
+        Decoder.addSkip(sae, x, out, lab.workers());
+        RowMetrics rows = new RowMetrics(y.cols());
+        rows.add(y, out, lab.workers());
+        LatentMetrics usage = new LatentMetrics(sae.latents());
+        usage.add(latents);
+        Map<String, Double> values = new LinkedHashMap<>();
+        RealModel.put(values, Metric.FVU, rows.scores().value(Metric.FVU));
+        RealModel.put(values, Metric.L0, usage.scores().value(Metric.L0));
+        if (transcodes) {
+            values.put(INPUTS.key(), share(world.inputDirections(), sae.encoder(), lab));
+        }
+        values.put(OUTPUTS.key(), share(world.outputDirections(), sae.decoder(), lab));
+        return values;
+    }
+
+    private static double share(Matrix truth, Matrix rows, Laboratory lab) {
+        float[] nearest = MaxCosine.between(truth, rows, lab.workers());
+        int found = 0;
+        for (float cosine : nearest) {
+            found += cosine >= KnownCauses.FOUND ? 1 : 0;
+        }
+        return (double) found / nearest.length;
+    }
+
+    private static void real(Laboratory lab) {
+        Scale scale = lab.scale();
+        long tokens = scale.of(8_000L, 200_000L);
+        List<String> base = List.of(
+                "latents=" + scale.of(256, 2_048),
+                "k=" + scale.of(16, 32),
+                "batch=" + scale.of(512, 1_024),
+                "passes=" + scale.of(6, 6));
+        variants()
+                .forEach((variant, settings) -> lab.trials(REAL, variant, seed -> {
+                    ActivationStore store = variant.equals(SAE)
+                            ? lab.real().store(OUT, tokens)
+                            : lab.real().pairs(IN, OUT, tokens);
+                    List<String> all = new ArrayList<>(base);
+                    all.addAll(settings);
+                    all.add("seed=" + seed);
+                    Laboratory.Trained trained = lab.train(lab.sae(REAL, variant, seed), store, null, all);
+                    Map<String, Double> values = new LinkedHashMap<>(lab.real().splice(trained.loaded(), store));
+                    IndexInfo index = lab.real()
+                            .index(trained, store, new EffectConfig(scale.of(512, 4_096), 1, 1, seed))
+                            .info();
+                    double live = index.counts().live();
+                    values.put(
+                            FEW.key(),
+                            Objects.requireNonNull(index.effects(), "effects were asked for")
+                                    .summary()
+                                    .concentration()
+                                    .most());
+                    values.put(LABELLED.key(), index.counts().labelled() / live);
+                    values.put(CHANCE.key(), index.counts().labelledPermuted() / live);
+                    return Trial.Outcome.of(values);
+                }));
+    }
+
+    private static Map<String, List<String>> variants() {
+        Map<String, List<String>> variants = new LinkedHashMap<>();
+        variants.put(SAE, List.of());
+        variants.put(TRANSCODER, List.of());
+        variants.put(SKIP, List.of("skip=true"));
+        return variants;
+    }
+
+    @Override
+    public Answer answer(Trials trials, Scale scale) {
+        return new Answer(
+                "All are TopK with the same number of latents and active latents, trained for the same steps to write the same rows. Known"
+                        + " computation: 128 features in superposition in 64 dimensions, each of which writes one of 32 directions, four"
+                        + " features the same; 128 latents, 5 active. Language model: SmolLM2-135M, the MLP of block 11, from"
+                        + " ln2.hook_normalized to hook_mlp_out, "
+                        + scale.of("256 latents, 16 active", "2,048 latents, 32 active")
+                        + "; effects from ablating one firing of each latent exactly.",
+                figures(trials),
+                List.of(
+                        Answer.Table.of("On the language model", trials, REAL, quantities()),
+                        Answer.Table.of("Known computation", trials, KNOWN, quantities())),
+                verdict(trials),
+                "More rows and latents, which transcoders need more than SAEs do, another layer, or another reading of the same latents: a"
+                        + " transcoder’s encoder says what the MLP looks for, an SAE’s only what it has written.");
+    }
+
+    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
+        return trials.spread(part, variant, quantity.key()).mean();
+    }
+
+    private static List<Answer.Figure> figures(Trials trials) {
+        String trade = "Of the MLP’s output the SAE leaves " + Say.percent(mean(trials, REAL, SAE, FVU))
+                + " of the variance, the transcoder "
+                + Say.percent(mean(trials, REAL, TRANSCODER, FVU)) + ", the skip transcoder "
+                + Say.percent(mean(trials, REAL, SKIP, FVU));
+        Chart chart = Chart.of(FVU.label(), KL.axis());
+        for (String variant : trials.variants(REAL)) {
+            chart.marks(
+                    variant,
+                    List.of(Chart.Point.of(mean(trials, REAL, variant, FVU), trials.spread(REAL, variant, KL.key()))));
+        }
+        String few = "90 % of the effect take " + Say.percent(mean(trials, REAL, SAE, FEW)) + " of the SAE’s latents, "
+                + Say.percent(mean(trials, REAL, TRANSCODER, FEW)) + " of the transcoder’s";
+        String labels =
+                "A clear label have " + Say.percent(mean(trials, REAL, SAE, LABELLED)) + " of the SAE’s latents, "
+                        + Say.percent(mean(trials, REAL, TRANSCODER, LABELLED)) + " of the transcoder’s, "
+                        + Say.percent(mean(trials, REAL, SKIP, LABELLED)) + " of the skip transcoder’s";
+        String known = "Where the computation is known, the transcoder’s encoder finds "
+                + Say.percent(mean(trials, KNOWN, TRANSCODER, INPUTS)) + " of the features that are read; the SAE sees "
+                + Say.percent(mean(trials, KNOWN, SAE, OUTPUTS)) + " of the directions that are written";
+        Chart computed = Chart.of("", "share found")
+                .categories(List.of("input features", "output directions"))
+                .fromZero();
+        for (String variant : trials.variants(KNOWN)) {
+            List<Chart.Point> points = new ArrayList<>();
+            Spread inputs = trials.spread(KNOWN, variant, INPUTS.key());
+            if (inputs.count() > 0) {
+                points.add(Chart.Point.of(0, inputs));
+            }
+            points.add(Chart.Point.of(1, trials.spread(KNOWN, variant, OUTPUTS.key())));
+            computed.marks(variant, points);
+        }
+        return List.of(
+                new Answer.Figure(
+                        "kl-fvu",
+                        trade,
+                        "KL of the next token’s distribution on unseen text over the variance that is left of the MLP’s output; to the lower"
+                                + " left is better. Bars span the seeds.",
+                        chart.svg(trade)),
+                new Answer.Figure(
+                        "few",
+                        few,
+                        "Smallest share of live latents that has 90 % of the exact effect; rings are seeds.",
+                        Rows.of(trials, REAL, FEW).fromZero().svg(few)),
+                new Answer.Figure(
+                        "labels",
+                        labels,
+                        "Share of live latents with a clear label, and by chance; rings are seeds.",
+                        Rows.of(LABELLED.axis())
+                                .group("as they are", trials, REAL, LABELLED)
+                                .group("categories dealt out anew", trials, REAL, CHANCE)
+                                .fromZero()
+                                .svg(labels)),
+                new Answer.Figure("known", known, "Cosine 0.9 or more; bars span the seeds.", computed.svg(known)));
+    }
+
+    private static String verdict(Trials trials) {
+        Contrast fvu = trials.contrast(REAL, TRANSCODER, SAE, FVU.key());
+        Contrast kl = trials.contrast(REAL, TRANSCODER, SAE, KL.key());
+        String faithful = switch (kl.direction()) {
+            case MORE ->
+                "For faithfulness In = In: at the same budget a transcoder changes the model’s predictions more than an SAE of the"
+                        + " MLP’s output does (KL " + kl.text() + ", FVU " + fvu.text() + ")";
+            case LESS ->
+                "For faithfulness In = Out: at the same budget a transcoder changes the model’s predictions less than an SAE of the"
+                        + " MLP’s output does (KL " + kl.text() + ", FVU " + fvu.text() + ")";
+            case UNCLEAR ->
+                "Which is more faithful to the model cannot be told at this size (KL " + kl.text() + " and FVU "
+                        + fvu.text() + " for the transcoder)";
+        };
+        Contrast skip = trials.contrast(REAL, SKIP, TRANSCODER, KL.key());
+        String linear = switch (skip.direction()) {
+            case LESS -> "; a linear path past the latents makes up for some of it (KL " + skip.text() + ")";
+            case MORE -> "; a linear path past the latents makes it worse (KL " + skip.text() + ")";
+            case UNCLEAR -> "; whether a linear path past the latents helps cannot be told (KL " + skip.text() + ")";
+        };
+        Contrast labels = trials.contrast(REAL, TRANSCODER, SAE, LABELLED.key());
+        String read = switch (labels.direction()) {
+            case MORE -> "more of its latents have a clear label (" + labels.text() + ")";
+            case LESS -> "fewer of its latents have a clear label (" + labels.text() + ")";
+            case UNCLEAR -> "whether more of its latents have a clear label cannot be told (" + labels.text() + ")";
+        };
+        return faithful + linear + ". But only In = Out shows what is computed: where that is known its encoder finds "
+                + Say.percent(mean(trials, KNOWN, TRANSCODER, INPUTS))
+                + " of the features that are read, and on the language model " + read
+                + ".";
+    }
+}
