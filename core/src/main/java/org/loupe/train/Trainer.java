@@ -98,7 +98,8 @@ public final class Trainer implements AutoCloseable {
         this.statistics = statistics;
         boolean unweighted = config.metric() > 0 && statistics.inputs().map().isScaled();
         if (unweighted || (config.readsGradients() && !(statistics.gradientScale() > 0))) {
-            throw new BadInput("objective: gradient_weighted and gradient.select need a store with gradients");
+            throw new BadInput(
+                    "objective: gradient_weighted, downstream.metric and gradient.select need a store with gradients");
         }
         this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
         this.targetMap = new RowMapper(statistics.targets().map(), kernels);
