@@ -53,7 +53,8 @@ final class Checkpoint {
             write(out, prefix + TARGET, state.statistics().targets());
             out.f32(prefix + RESPONSE, response);
         }
-        out.metadata(prefix + GRADIENT_SCALE, Double.toHexString(state.statistics().gradientScale()));
+        out.metadata(
+                prefix + GRADIENT_SCALE, Double.toHexString(state.statistics().gradientScale()));
         state.arrays().forEach((name, values) -> out.f32(prefix + name, values, values.length));
         out.i64(prefix + LAST_FIRED, state.lastFired(), state.lastFired().length);
     }
@@ -119,7 +120,10 @@ final class Checkpoint {
         return new DataStatistics(
                 inputs,
                 targets,
-                new Matrix(dOut, dIn, in.entry(prefix + RESPONSE).requireShape(dOut, dIn).floats()),
+                new Matrix(
+                        dOut,
+                        dIn,
+                        in.entry(prefix + RESPONSE).requireShape(dOut, dIn).floats()),
                 0);
     }
 

@@ -77,8 +77,7 @@ final class Gradients {
      * @param encoder dL/dW_enc [m × dIn]
      * @param decoder dL/dW_dec [m × dOut]
      */
-    record Added(
-            @Nullable Matrix encoder, @Nullable Matrix decoder) {
+    record Added(@Nullable Matrix encoder, @Nullable Matrix decoder) {
         static final Added NONE = new Added(null, null);
     }
 

@@ -15,12 +15,12 @@ import org.loupe.tensor.Workers;
  * J_ij = ⟨P_i , a ∘ Q_j + b ∘ R_j⟩        a = silu'(g) ∘ u,  b = silu(g)
  * </pre>
  *
- * <p>The products are made once a batch for all latents, so a row costs k² dot products over the neurons. With S = ∂loss/∂J and
- * W_j = Σ_i S_ij P_i,
+ * <p>The products are made once a batch for all latents, so a row costs k² dot products over the neurons. With S = ∂loss/∂J, T_j = a ∘ Q_j +
+ * b ∘ R_j, W_j = Σ_i S_ij P_i and V_i = Σ_j S_ij T_j, two times k² rows more,
  *
  * <pre>
- * dP_i = Σ_rows a ∘ Σ_j S_ij Q_j + b ∘ Σ_j S_ij R_j       dQ_j = Σ_rows a ∘ W_j      dR_j = Σ_rows b ∘ W_j
- * da   = Σ_j Q_j ∘ W_j      db = Σ_j R_j ∘ W_j            dg = da ∘ silu''(g) ∘ u + db ∘ silu'(g)      du = da ∘ silu'(g)
+ * dP_i = Σ_rows V_i      dQ_j = Σ_rows a ∘ W_j      dR_j = Σ_rows b ∘ W_j
+ * da   = Σ_j Q_j ∘ W_j      db = Σ_j R_j ∘ W_j      dg = da ∘ silu''(g) ∘ u + db ∘ silu'(g)      du = da ∘ silu'(g)
  * </pre>
  *
  * Each latent belongs to one thread and each sum has one order.
@@ -28,6 +28,9 @@ import org.loupe.tensor.Workers;
 final class JacobianPenalty {
     private static final int ROWS = 8;
     private static final int LATENTS = 8;
+
+    /** Rows whose W and V are in memory at once: 25 MB at k = 32 and 1,536 neurons. */
+    private static final int BLOCK = 64;
 
     private final GatedMlp mlp;
     private final Kernels kernels;
@@ -53,6 +56,10 @@ final class JacobianPenalty {
     /** J_ij of row n in row n · readers + j's place in the row, at i's place [rows · readers × writers]. */
     private Matrix jacobians = Matrix.zeros(0, 0);
 
+    /** W_j of a block's rows [BLOCK · readers × neurons], and V_i [BLOCK · writers × neurons]. */
+    private Matrix toReaders = Matrix.zeros(0, 0);
+
+    private Matrix toWriters = Matrix.zeros(0, 0);
     private JacobianFigures.Sums sums = new JacobianFigures.Sums();
 
     /** The active latents of each row: those of row n at places starts[n] to starts[n + 1] − 1. */
@@ -116,12 +123,10 @@ final class JacobianPenalty {
                 for (int j = 0; j < in.count(row); j++) {
                     int latent = in.index()[in.from(row) + j] * h;
                     Arrays.fill(direction, 0);
-                    addProduct(a.data(), row * h, q.data(), latent, direction, 0);
-                    addProduct(b.data(), row * h, r.data(), latent, direction, 0);
+                    direction(row, latent, direction, 0);
                     int at = jacobians.offset(row * readers + j);
                     for (int i = 0; i < out.count(row); i++) {
-                        float value =
-                                kernels.dot(p.data(), out.index()[out.from(row) + i] * h, direction, 0, h);
+                        float value = kernels.dot(p.data(), out.index()[out.from(row) + i] * h, direction, 0, h);
                         jacobians.data()[at + i] = value;
                         own.add(value);
                     }
@@ -164,119 +169,110 @@ final class JacobianPenalty {
      */
     void gradients(double weight, Matrix reconstruction, Matrix decoder, Matrix encoder) {
         int rows = reconstruction.rows();
-        float slope = (float) (weight / Math.max(1.0, (double) rows * readers * writers));
-        throughRows(slope, reconstruction);
-        Matrix dQ = Matrix.zeros(q.rows(), q.cols());
-        Matrix dR = Matrix.zeros(r.rows(), r.cols());
         int h = mlp.neurons();
-        Places inputs = Places.of(in, rows, decoder.rows());
-        workers.forEach(decoder.rows(), LATENTS, (from, to, worker) -> {
-            Side side = new Side(slope);
-            for (int latent = from; latent < to; latent++) {
-                for (int place = inputs.starts[latent]; place < inputs.starts[latent + 1]; place++) {
-                    int row = inputs.row[place];
-                    side.backward(row, inputs.entry[place] - in.from(row));
-                    addProduct(a.data(), row * h, side.sum, 0, dQ.data(), latent * h);
-                    addProduct(b.data(), row * h, side.sum, 0, dR.data(), latent * h);
+        float slope = (float) (weight / Math.max(1.0, (double) rows * readers * writers));
+        Matrix dP = Matrix.zeros(p.rows(), h);
+        Matrix dQ = Matrix.zeros(q.rows(), h);
+        Matrix dR = Matrix.zeros(r.rows(), h);
+        Matrix dG = Matrix.zeros(rows, h);
+        Matrix dU = Matrix.zeros(rows, h);
+        toReaders = sized(toReaders, BLOCK * readers, h);
+        toWriters = sized(toWriters, BLOCK * writers, h);
+        for (int first = 0; first < rows; first += BLOCK) {
+            int block = first;
+            int last = Math.min(rows, first + BLOCK);
+            workers.forEach(last - block, 1, (from, to, worker) -> {
+                for (int row = block + from; row < block + to; row++) {
+                    throughRow(row, block, slope, dG, dU);
                 }
-            }
-        });
-        Matrix dP = Matrix.zeros(p.rows(), p.cols());
-        Places outputs = Places.of(out, rows, encoder.rows());
-        workers.forEach(encoder.rows(), LATENTS, (from, to, worker) -> {
-            Side side = new Side(slope);
-            for (int latent = from; latent < to; latent++) {
-                for (int place = outputs.starts[latent]; place < outputs.starts[latent + 1]; place++) {
-                    int row = outputs.row[place];
-                    side.forward(row, outputs.entry[place] - out.from(row), q);
-                    addProduct(a.data(), row * h, side.sum, 0, dP.data(), latent * h);
-                    side.forward(row, outputs.entry[place] - out.from(row), r);
-                    addProduct(b.data(), row * h, side.sum, 0, dP.data(), latent * h);
+            });
+            Places inputs = Places.of(in, block, last, decoder.rows());
+            workers.forEach(decoder.rows(), LATENTS, (from, to, worker) -> {
+                for (int latent = from; latent < to; latent++) {
+                    for (int at = inputs.starts[latent]; at < inputs.starts[latent + 1]; at++) {
+                        int row = inputs.row[at];
+                        int w = toReaders.offset((row - block) * readers + inputs.place[at]);
+                        addProduct(a.data(), row * h, toReaders.data(), w, dQ.data(), latent * h);
+                        addProduct(b.data(), row * h, toReaders.data(), w, dR.data(), latent * h);
+                    }
                 }
-            }
-        });
-        Arrays.fill(encoder.data(), 0);
-        Products.add(dP, writeBack, encoder, kernels, workers);
+            });
+            Places outputs = Places.of(out, block, last, encoder.rows());
+            workers.forEach(encoder.rows(), LATENTS, (from, to, worker) -> {
+                for (int latent = from; latent < to; latent++) {
+                    for (int at = outputs.starts[latent]; at < outputs.starts[latent + 1]; at++) {
+                        int v = toWriters.offset((outputs.row[at] - block) * writers + outputs.place[at]);
+                        kernels.addScaled(1, toWriters.data(), v, dP.data(), latent * h, h);
+                    }
+                }
+            });
+        }
+        Products.add(dG, gateBack, reconstruction, kernels, workers);
+        Products.add(dU, upBack, reconstruction, kernels, workers);
         Arrays.fill(decoder.data(), 0);
         Products.add(dQ, gateBack, decoder, kernels, workers);
         Products.add(dR, upBack, decoder, kernels, workers);
+        Arrays.fill(encoder.data(), 0);
+        Products.add(dP, writeBack, encoder, kernels, workers);
     }
 
-    private void throughRows(float slope, Matrix reconstruction) {
+    /** W_j and V_i of one row, and its dg and du. */
+    private void throughRow(int row, int block, float slope, Matrix dG, Matrix dU) {
         int h = mlp.neurons();
-        Matrix dG = Matrix.zeros(reconstruction.rows(), h);
-        Matrix dU = Matrix.zeros(reconstruction.rows(), h);
-        workers.forEach(reconstruction.rows(), ROWS, (from, to, worker) -> {
-            Side side = new Side(slope);
-            float[] dA = new float[h];
-            float[] dB = new float[h];
-            for (int row = from; row < to; row++) {
-                Arrays.fill(dA, 0);
-                Arrays.fill(dB, 0);
-                for (int j = 0; j < in.count(row); j++) {
-                    int latent = in.index()[in.from(row) + j] * h;
-                    side.backward(row, j);
-                    addProduct(q.data(), latent, side.sum, 0, dA, 0);
-                    addProduct(r.data(), latent, side.sum, 0, dB, 0);
-                }
-                for (int n = 0; n < h; n++) {
-                    int at = row * h + n;
-                    float gate = g.data()[at];
-                    float s = (float) (1 / (1 + Math.exp(-gate)));
-                    float first = s * (1 + gate * (1 - s));
-                    float second = s * (1 - s) * (2 + gate * (1 - 2 * s));
-                    dG.data()[at] = dA[n] * second * u.data()[at] + dB[n] * first;
-                    dU.data()[at] = dA[n] * first;
-                }
-            }
-        });
-        Products.add(dG, gateBack, reconstruction, kernels, workers);
-        Products.add(dU, upBack, reconstruction, kernels, workers);
-    }
-
-    /** Weighted sums over one side's latents of a row, with the signs of its Jacobian for weights. */
-    private final class Side {
-        final float[] sum = new float[mlp.neurons()];
-        private final float[] none = new float[mlp.neurons()];
-        private final int[] index = new int[Math.max(readers, writers)];
-        private final float[] weights = new float[Math.max(readers, writers)];
-        private final float slope;
-
-        Side(float slope) {
-            this.slope = slope;
-        }
-
-        /** W_j of the input's latent at a place of the row. */
-        void backward(int row, int j) {
-            int n = out.count(row);
-            System.arraycopy(out.index(), out.from(row), index, 0, n);
-            for (int i = 0; i < n; i++) {
+        int n = in.count(row);
+        int m = out.count(row);
+        float[] none = new float[h];
+        float[] dA = new float[h];
+        float[] dB = new float[h];
+        float[] weights = new float[Math.max(n, m)];
+        int[] places = new int[Math.max(n, m)];
+        float[] directions = new float[n * h];
+        System.arraycopy(out.index(), out.from(row), places, 0, m);
+        for (int j = 0; j < n; j++) {
+            int latent = in.index()[in.from(row) + j] * h;
+            direction(row, latent, directions, j * h);
+            for (int i = 0; i < m; i++) {
                 weights[i] = slope * Math.signum(jacobians.at(row * readers + j, i));
             }
-            weigh(p, n);
+            int w = toReaders.offset((row - block) * readers + j);
+            kernels.weightedRows(p.data(), 0, h, places, weights, 0, m, none, 0, toReaders.data(), w);
+            addProduct(q.data(), latent, toReaders.data(), w, dA, 0);
+            addProduct(r.data(), latent, toReaders.data(), w, dB, 0);
         }
-
-        /** Σ_j S_ij of_j for the output's latent at a place of the row. */
-        void forward(int row, int i, Matrix of) {
-            int n = in.count(row);
-            System.arraycopy(in.index(), in.from(row), index, 0, n);
+        for (int j = 0; j < n; j++) {
+            places[j] = j;
+        }
+        for (int i = 0; i < m; i++) {
             for (int j = 0; j < n; j++) {
                 weights[j] = slope * Math.signum(jacobians.at(row * readers + j, i));
             }
-            weigh(of, n);
+            int v = toWriters.offset((row - block) * writers + i);
+            kernels.weightedRows(directions, 0, h, places, weights, 0, n, none, 0, toWriters.data(), v);
         }
-
-        private void weigh(Matrix of, int n) {
-            kernels.weightedRows(of.data(), 0, sum.length, index, weights, 0, n, none, 0, sum, 0);
+        for (int neuron = 0; neuron < h; neuron++) {
+            int at = row * h + neuron;
+            float gate = g.data()[at];
+            float s = (float) (1 / (1 + Math.exp(-gate)));
+            float first = s * (1 + gate * (1 - s));
+            float second = s * (1 - s) * (2 + gate * (1 - 2 * s));
+            dG.data()[at] = dA[neuron] * second * u.data()[at] + dB[neuron] * first;
+            dU.data()[at] = dA[neuron] * first;
         }
     }
 
-    /** Entries by latent, in the order of rows: those of latent i at places starts[i] to starts[i + 1] − 1. */
-    private record Places(int[] starts, int[] row, int[] entry) {
-        static Places of(Active active, int rows, int latents) {
-            int entries = active.starts()[rows];
+    /** a ∘ Q_j + b ∘ R_j of a row. */
+    private void direction(int row, int latentAt, float[] direction, int at) {
+        addProduct(a.data(), row * mlp.neurons(), q.data(), latentAt, direction, at);
+        addProduct(b.data(), row * mlp.neurons(), r.data(), latentAt, direction, at);
+    }
+
+    /** Entries of rows [from, to) by latent, in the order of rows: latent i owns those from starts[i] to starts[i + 1] − 1. */
+    private record Places(int[] starts, int[] row, int[] place) {
+        static Places of(Active active, int from, int to, int latents) {
+            int first = active.from(from);
+            int entries = active.from(to) - first;
             int[] starts = new int[latents + 1];
-            for (int e = 0; e < entries; e++) {
+            for (int e = first; e < first + entries; e++) {
                 starts[active.index()[e] + 1]++;
             }
             for (int i = 0; i < latents; i++) {
@@ -284,15 +280,15 @@ final class JacobianPenalty {
             }
             int[] next = starts.clone();
             int[] row = new int[entries];
-            int[] entry = new int[entries];
-            for (int at = 0; at < rows; at++) {
-                for (int e = active.starts()[at]; e < active.starts()[at + 1]; e++) {
-                    int place = next[active.index()[e]]++;
-                    row[place] = at;
-                    entry[place] = e;
+            int[] place = new int[entries];
+            for (int at = from; at < to; at++) {
+                for (int i = 0; i < active.count(at); i++) {
+                    int entry = next[active.index()[active.from(at) + i]]++;
+                    row[entry] = at;
+                    place[entry] = i;
                 }
             }
-            return new Places(starts, row, entry);
+            return new Places(starts, row, place);
         }
     }
 

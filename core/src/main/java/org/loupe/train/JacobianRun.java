@@ -92,6 +92,7 @@ public final class JacobianRun {
     private void run() {
         check();
         List<TrainJob> jobs = jobs(folder, config);
+        // Twice what the two SAEs need: products over the neurons, [latents × neurons], take about as much again.
         Memory.require(jobs, pairs.width());
         try (FolderLock _ = FolderLock.take(folder)) {
             Provenance read = pairs.provenance();
@@ -130,6 +131,11 @@ public final class JacobianRun {
         if (!(weight >= 0 && weight < 1e6)) {
             throw new BadInput("weight of the Jacobian: " + weight + ", expected ≥ 0 and < 1e6");
         }
+        requirePairs(pairs, mlp);
+    }
+
+    /** Refuses rows that are not the MLP's inputs and outputs side by side. */
+    static void requirePairs(RowSource pairs, GatedMlp mlp) {
         if (pairs.targetWidth() != mlp.dOut() || pairs.width() - pairs.targetWidth() != mlp.dIn()) {
             throw new BadInput(pairs.name() + ": has pairs of widths " + (pairs.width() - pairs.targetWidth()) + " and "
                     + pairs.targetWidth() + ", but the MLP reads " + mlp.dIn() + " and writes " + mlp.dOut());

@@ -248,7 +248,8 @@ public final class Trainer implements AutoCloseable {
         }
         step++;
         double rate = schedule.at(step);
-        double norm = coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, added, rate);
+        double norm =
+                coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, added, rate);
         countFired(seen + batch.rows, dense);
         int[] unused = dead(seen + batch.rows);
         moveUnused(unused, seen + batch.rows);
@@ -268,8 +269,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** A step along the gradients; their norm. */
-    private double descend(
-            boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, Gradients.Added added, double rate) {
+    private double descend(boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, Gradients.Added added, double rate) {
         boolean codes = sae.activation() instanceof Activation.ResidualCodes;
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
                 config.norms() == Norms.UNIT && !codes,

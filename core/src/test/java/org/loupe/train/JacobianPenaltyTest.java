@@ -21,7 +21,7 @@ class JacobianPenaltyTest {
     private static final int NEURONS = 37;
     private static final int READERS = 9;
     private static final int WRITERS = 8;
-    private static final int ROWS = 13;
+    private static final int ROWS = 70;
 
     private final Random random = new Random(3);
     private final GatedMlp mlp = mlp(random, D_IN, D_OUT, NEURONS);
@@ -170,8 +170,8 @@ class JacobianPenaltyTest {
         double n = ROWS * 3 * 4;
         for (Kernels kernels : new Kernels[] {Kernels.BEST, new ScalarKernels()}) {
             try (Workers workers = new Workers(2)) {
-                JacobianFigures figures = new JacobianPenalty(mlp, kernels, workers)
-                        .look(in, decoder, reconstruction, out, encoder);
+                JacobianFigures figures =
+                        new JacobianPenalty(mlp, kernels, workers).look(in, decoder, reconstruction, out, encoder);
                 assertEquals(size / n, figures.l1(), 1e-6);
                 assertEquals(large / n, figures.above(), 1e-9);
                 assertEquals(size * size / n / squares, figures.evenness(), 1e-6);
