@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.loupe.activations.ActivationStore;
 import org.loupe.harvest.Harvest;
 import org.loupe.harvest.HarvestConfig;
+import org.loupe.harvest.HarvestHooks;
 import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.lm.HookPoint;
@@ -51,7 +52,8 @@ class StoreMlpTest {
         for (int i = 0; i < 30; i++) {
             documents.add(new Document("the a in " + i * i + " thing " + i, ""));
         }
-        HarvestConfig config = new HarvestConfig(List.of(in), out, 200, 32, 4, Dtype.F32, 1000, false, 5);
+        HarvestConfig config =
+                new HarvestConfig(new HarvestHooks(List.of(in), out), 200, 32, 4, Dtype.F32, 1000, false, 5);
         Harvest.run(model, new Corpus.InMemory("a", documents), config, folder.resolve(name), _ -> {});
         return ActivationStore.open(folder.resolve(name));
     }
