@@ -11,7 +11,8 @@ import org.junit.jupiter.api.Test;
 
 /** The package order of lab, and that the language model knows no SAE. */
 final class LabPackagesTest {
-    private static final List<String> ORDER = List.of("text", "lm", "harvest", "causal", "trace", "index");
+    private static final List<String> ORDER =
+            List.of("text", "lm", "harvest", "causal", "trace", "index", "experiment");
 
     private final JavaClasses all = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())

@@ -31,6 +31,7 @@ import picocli.CommandLine.Spec;
             DecodeCommand.class,
             AblateCommand.class,
             SteerCommand.class,
+            ExperimentCommand.class,
             InfoCommand.class,
             BenchCommand.class
         },

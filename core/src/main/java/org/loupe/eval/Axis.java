@@ -13,11 +13,11 @@ import java.util.Locale;
  * @param from place of the low end
  * @param to place of the high end
  */
-record Axis(double low, double high, boolean log, double from, double to) {
+public record Axis(double low, double high, boolean log, double from, double to) {
     private static final String SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
     /** A linear axis over [low, high], widened to whole ticks. */
-    static Axis linear(double low, double high, double from, double to) {
+    public static Axis linear(double low, double high, double from, double to) {
         double step = step(low, high > low ? high : low + 1);
         return new Axis(
                 Math.floor(low / step + 1e-9) * step,
@@ -28,12 +28,12 @@ record Axis(double low, double high, boolean log, double from, double to) {
     }
 
     /** A logarithmic axis over exactly [10^low, 10^high]. */
-    static Axis decades(double low, double high, double from, double to) {
+    public static Axis decades(double low, double high, double from, double to) {
         return new Axis(Math.pow(10, low), Math.pow(10, high), true, from, to);
     }
 
     /** The place of a value; values beyond an end go to that end. */
-    double at(double value) {
+    public double at(double value) {
         double share = log
                 ? (Math.log10(value) - Math.log10(low)) / (Math.log10(high) - Math.log10(low))
                 : (value - low) / (high - low);
@@ -41,7 +41,7 @@ record Axis(double low, double high, boolean log, double from, double to) {
     }
 
     /** Values to mark: about five on a linear axis; whole powers of ten, or 1, 2 and 5 times them, on a logarithmic one. */
-    List<Double> ticks() {
+    public List<Double> ticks() {
         List<Double> ticks = new ArrayList<>();
         if (!log) {
             double step = step(low, high);
@@ -90,7 +90,7 @@ record Axis(double low, double high, boolean log, double from, double to) {
     }
 
     /** A tick's text: 0.05, 250, 20k, 1.5M, 10⁻⁴. */
-    String label(double value) {
+    public String label(double value) {
         double size = Math.abs(value);
         if (powersOfTen() && (size < 0.0999 || size >= 99_999)) {
             int power = (int) Math.round(Math.log10(size));

@@ -187,7 +187,8 @@ public final class ReportPage {
         }
     }
 
-    private static String stylesheet() {
+    /** The style sheet of pages of this kind. */
+    public static String stylesheet() {
         try (InputStream in = Objects.requireNonNull(ReportPage.class.getResourceAsStream("report.css"))) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {

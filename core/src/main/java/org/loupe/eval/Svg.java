@@ -32,7 +32,7 @@ public final class Svg {
         return svg;
     }
 
-    Svg line(double x1, double y1, double x2, double y2, String style) {
+    public Svg line(double x1, double y1, double x2, double y2, String style) {
         out.append("<line class=\"").append(style);
         attribute("x1", x1).attribute("y1", y1).attribute("x2", x2).attribute("y2", y2);
         out.append("\"/>");
@@ -49,7 +49,7 @@ public final class Svg {
         return this;
     }
 
-    Svg circle(double x, double y, double radius, String style) {
+    public Svg circle(double x, double y, double radius, String style) {
         out.append("<circle class=\"").append(style);
         attribute("cx", x).attribute("cy", y).attribute("r", radius);
         out.append("\"/>");
@@ -57,7 +57,7 @@ public final class Svg {
     }
 
     /** A line through points {x, y}. */
-    Svg path(List<double[]> points, String style) {
+    public Svg path(List<double[]> points, String style) {
         out.append("<path class=\"").append(style).append("\" d=\"");
         for (int i = 0; i < points.size(); i++) {
             out.append(i == 0 ? 'M' : 'L')
@@ -118,7 +118,7 @@ public final class Svg {
     }
 
     /** Text that runs upwards, its middle at (x, y). */
-    Svg upright(double x, double y, String style, String text) {
+    public Svg upright(double x, double y, String style, String text) {
         out.append(String.format(
                 Locale.ROOT,
                 "<text class=\"%s\" text-anchor=\"middle\" transform=\"translate(%s %s) rotate(-90)\">%s</text>",
@@ -145,7 +145,7 @@ public final class Svg {
     }
 
     /** Text that is safe in HTML and in its attributes; a number stays with its percent sign. */
-    static String escape(String text) {
+    public static String escape(String text) {
         return text.replace("&", "&amp;")
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")

@@ -17,13 +17,27 @@ final class RowMaker {
      * @param offset random numbers of the offset's direction
      */
     RowMaker(SynthConfig config, Law law, SplittableRandom dictionary, SplittableRandom offset) {
-        this.config = config;
-        this.law = law;
-        this.directions = unitRows(config.features(), config.width(), dictionary);
-        this.mean = unitRows(1, config.width(), offset).data();
+        this(
+                config,
+                law,
+                unitRows(config.features(), config.width(), dictionary),
+                unitRows(1, config.width(), offset).data());
         for (int c = 0; c < mean.length; c++) {
             mean[c] *= (float) config.mean();
         }
+    }
+
+    /**
+     * Takes a dictionary that is there.
+     *
+     * @param directions [features × width]
+     * @param mean the offset, [width]
+     */
+    RowMaker(SynthConfig config, Law law, Matrix directions, float[] mean) {
+        this.config = config;
+        this.law = law;
+        this.directions = directions;
+        this.mean = mean;
     }
 
     private static Matrix unitRows(int rows, int cols, SplittableRandom random) {

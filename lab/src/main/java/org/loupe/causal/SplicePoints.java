@@ -84,7 +84,7 @@ public record SplicePoints(List<HookPoint> hooks, int firstReplaced, List<Double
     }
 
     /** The hook points that are replaced. */
-    List<HookPoint> replaced() {
+    public List<HookPoint> replaced() {
         return hooks.subList(firstReplaced, hooks.size());
     }
 }
