@@ -8,7 +8,7 @@ import org.loupe.tensor.Matrix;
  * (Jonker and Volgenant 1987), O(n² m) for n ≤ m. Potentials run in double. Of assignments with the same total it gives one that
  * depends on the scores alone.
  */
-final class Assignment {
+public final class Assignment {
     /** Paths cost −score: the least total cost is the largest total score. */
     private final Matrix scores;
 
@@ -31,7 +31,7 @@ final class Assignment {
      * @param scores finite, not modified
      * @return column of each row, −1 for none, [scores.rows()]
      */
-    static int[] largest(Matrix scores) {
+    public static int[] largest(Matrix scores) {
         boolean wide = scores.rows() <= scores.cols();
         Assignment assignment = new Assignment(wide ? scores : transposed(scores));
         for (int row = 0; row < assignment.scores.rows(); row++) {

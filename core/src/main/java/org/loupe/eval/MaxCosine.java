@@ -44,7 +44,7 @@ public final class MaxCosine {
      *
      * @return [a.rows() × b.rows()]
      */
-    static Matrix all(Matrix a, Matrix b, Workers workers) {
+    public static Matrix all(Matrix a, Matrix b, Workers workers) {
         b.requireCols(a.cols(), "cosines");
         Matrix all = Matrix.zeros(a.rows(), b.rows());
         compare(unit(a), unit(b), workers, (i, j, cosine) -> all.data()[all.offset(i) + j] = cosine);

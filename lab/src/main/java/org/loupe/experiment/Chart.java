@@ -84,7 +84,7 @@ public final class Chart {
         return this;
     }
 
-    /** A line through points close together. */
+    /** A line through points close together, with a band that the seeds span. */
     public Chart line(String name, List<Point> points) {
         return add(name, Form.LINE, points);
     }
@@ -231,6 +231,7 @@ public final class Chart {
             List<double[]> places = new ArrayList<>();
             own.points.forEach(p -> places.add(new double[] {x.at(p.x), y.at(p.y)}));
             if (!places.isEmpty()) {
+                band(svg, own, colour, x, y);
                 svg.path(places, "line " + colour + (number >= MOST_SERIES / 2 ? " broken" : ""));
             }
         }
@@ -249,6 +250,17 @@ public final class Chart {
                 Marks.draw(svg, number, at, y.at(p.y));
             }
         }
+    }
+
+    /** What the seeds span around a line. */
+    private static void band(Svg svg, Series own, String colour, Axis x, Axis y) {
+        if (own.form != Form.LINE || own.points.stream().allMatch(p -> p.high == p.low)) {
+            return;
+        }
+        List<double[]> outline = new ArrayList<>();
+        own.points.forEach(p -> outline.add(new double[] {x.at(p.x), y.at(p.high)}));
+        own.points.reversed().forEach(p -> outline.add(new double[] {x.at(p.x), y.at(p.low)}));
+        svg.path(outline, "band " + colour);
     }
 
     private int legendRows() {

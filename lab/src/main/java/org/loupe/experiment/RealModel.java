@@ -8,6 +8,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.GradientLoss;
+import org.loupe.causal.EffectConfig;
 import org.loupe.causal.HeldOutText;
 import org.loupe.causal.SpliceEval;
 import org.loupe.causal.SplicePoints;
@@ -19,6 +20,12 @@ import org.loupe.eval.RowMetrics;
 import org.loupe.harvest.Harvest;
 import org.loupe.harvest.HarvestConfig;
 import org.loupe.harvest.HarvestHooks;
+import org.loupe.index.FeatureIndex;
+import org.loupe.index.IndexConfig;
+import org.loupe.index.IndexInfo;
+import org.loupe.index.LatentCard;
+import org.loupe.index.LatentProfile;
+import org.loupe.index.Vocabulary;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Precision;
@@ -145,6 +152,31 @@ public final class RealModel implements AutoCloseable {
     public SpliceResult splice(SplicePoints points, ActivationStore store, Map<String, Reconstruction> replacements) {
         return new SpliceEval(model(), points)
                 .run(heldOut(store), replacements, (stage, done, total) -> listener.at(stage, "tokens", done, total));
+    }
+
+    /**
+     * What latents fire on and do.
+     *
+     * @param profiles in order of the latents
+     * @param cards likewise
+     */
+    public record Indexed(IndexInfo info, List<LatentProfile> profiles, List<LatentCard> cards) {}
+
+    /** Builds a feature index with effects beside an SAE, in its folder's neighbour; {@code loupe explore} shows it. */
+    public Indexed index(Laboratory.Trained trained, ActivationStore store, EffectConfig effects) {
+        Path out = trained.folder().resolveSibling(trained.folder().getFileName() + "-index");
+        FeatureIndex.build(
+                trained.loaded(),
+                store,
+                Vocabulary.of(model()),
+                IndexConfig.DEFAULT,
+                effects,
+                out,
+                workers,
+                event -> listener.at("index: " + event.stage().text(), "", event.done(), event.total()));
+        try (FeatureIndex index = FeatureIndex.open(out)) {
+            return new Indexed(index.info(), index.summaries(), index.cards());
+        }
     }
 
     /** What the mean row in place of each row adds to the cross-entropy; measured once a hook point. */

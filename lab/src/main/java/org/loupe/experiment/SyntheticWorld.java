@@ -9,6 +9,7 @@ import org.loupe.activations.SafetensorsRows;
 import org.loupe.eval.EvalReport;
 import org.loupe.eval.Evaluation;
 import org.loupe.eval.Metric;
+import org.loupe.sae.SaeFolder;
 import org.loupe.synth.Synth;
 import org.loupe.synth.SynthConfig;
 import org.loupe.synth.Truth;
@@ -32,13 +33,9 @@ public record SyntheticWorld(SynthConfig config, RowSource train, RowSource eval
     }
 
     /** Figures of an SAE on the evaluation rows. */
-    public Map<String, Double> evaluate(Laboratory.Trained trained, List<Metric> metrics, Workers workers) {
+    public Map<String, Double> evaluate(SaeFolder.Loaded loaded, List<Metric> metrics, Workers workers) {
         EvalReport report = Evaluation.rows(
-                        trained.loaded(),
-                        eval,
-                        Evaluation.Options.DEFAULT.withTruth(truth),
-                        workers,
-                        Evaluation.Progress.NONE)
+                        loaded, eval, Evaluation.Options.DEFAULT.withTruth(truth), workers, Evaluation.Progress.NONE)
                 .report();
         Map<String, Double> values = new LinkedHashMap<>();
         metrics.forEach(metric -> RealModel.put(values, metric, report.value(metric)));

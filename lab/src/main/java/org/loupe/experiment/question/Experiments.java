@@ -6,7 +6,8 @@ import org.loupe.io.BadInput;
 
 /** All experiments. */
 public final class Experiments {
-    public static final List<Experiment> ALL = List.of(new DownstreamQuestion());
+    public static final List<Experiment> ALL = List.of(
+            new DownstreamQuestion(), new ByAccidentQuestion(), new SeedsQuestion(), new DictionariesQuestion());
 
     private Experiments() {}
 

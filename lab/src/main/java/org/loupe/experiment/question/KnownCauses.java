@@ -139,14 +139,46 @@ final class KnownCauses {
 
     /** Share of the latents whose nearest feature is a causal one. */
     private double latentsOnCauses(Sae sae) {
+        boolean[] causal = onCauses(sae);
+        return (double) IntStream.range(0, causal.length).filter(i -> causal[i]).count() / causal.length;
+    }
+
+    /** For each latent whether its nearest feature is a causal one. */
+    boolean[] onCauses(Sae sae) {
         Matrix even = half(true);
         Matrix odd = half(false);
         float[] toCausal = MaxCosine.between(sae.decoder(), even, workers);
         float[] toInert = MaxCosine.between(sae.decoder(), odd, workers);
-        return (double) IntStream.range(0, toCausal.length)
-                        .filter(i -> toCausal[i] > toInert[i])
-                        .count()
-                / toCausal.length;
+        boolean[] causal = new boolean[toCausal.length];
+        for (int i = 0; i < causal.length; i++) {
+            causal[i] = toCausal[i] > toInert[i];
+        }
+        return causal;
+    }
+
+    /** The exact effect of every latent on unseen rows: Σ over its firings of KL(p(x) ‖ p(x − f_i d_i)), nats. */
+    double[] totalEffects(Sae sae) {
+        Matrix x = eval.rows();
+        Latents latents = new Encoder(sae, workers).encode(x);
+        Matrix clean = world.network().logProbabilities(x, workers);
+        double[] effects = new double[sae.latents()];
+        Matrix without = Matrix.zeros(latents.entries(), x.cols());
+        for (int r = 0; r < latents.rows(); r++) {
+            for (int e = latents.starts()[r]; e < latents.starts()[r + 1]; e++) {
+                int row = sae.decoder().offset(latents.index()[e]);
+                for (int c = 0; c < x.cols(); c++) {
+                    without.data()[without.offset(e) + c] =
+                            x.at(r, c) - latents.value()[e] * sae.decoder().data()[row + c];
+                }
+            }
+        }
+        Matrix changed = world.network().logProbabilities(without, workers);
+        for (int r = 0; r < latents.rows(); r++) {
+            for (int e = latents.starts()[r]; e < latents.starts()[r + 1]; e++) {
+                effects[latents.index()[e]] += ReadingNetwork.kl(clean, r, changed, e);
+            }
+        }
+        return effects;
     }
 
     private Matrix half(boolean causal) {

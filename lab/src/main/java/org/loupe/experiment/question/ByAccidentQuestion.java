@@ -1,0 +1,316 @@
+package org.loupe.experiment.question;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.ToDoubleFunction;
+import org.loupe.activations.ActivationStore;
+import org.loupe.causal.EffectConfig;
+import org.loupe.causal.Ranks;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Chart;
+import org.loupe.experiment.Experiment;
+import org.loupe.experiment.Laboratory;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.RealModel;
+import org.loupe.experiment.Say;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.Spread;
+import org.loupe.experiment.Trial;
+import org.loupe.experiment.Trials;
+import org.loupe.index.LatentCard;
+
+/** Is it an accident when an SAE that looks at activations alone finds latents that matter? */
+final class ByAccidentQuestion implements Experiment {
+    static final String REAL = "SmolLM2, block 11";
+    static final String APART = "known causes, apart";
+    static final String MIXED = "known causes, mixed";
+    static final String LOCAL = "local";
+    static final String METRIC = "Fisher metric";
+    static final String UNTRAINED = "random dictionary";
+
+    static final Quantity ENERGY = rho("rho_energy", "ρ with energy", "Σ f²");
+    static final Quantity MASS = rho("rho_mass", "ρ with mass", "activation mass Σ |f|");
+    static final Quantity FREQUENCY = rho("rho_frequency", "ρ with frequency", "the number of firings");
+    static final Quantity FISHER =
+            rho("rho_fisher", "ρ with gradients", "Σ ½ (f ⟨d, g⟩)², which takes one backward pass");
+    static final Quantity EACH = new Quantity(
+            "rho_each",
+            "ρ of one firing",
+            "",
+            "Spearman’s ρ over latents of the exact effect of a firing with the mean activation");
+    static final Quantity TOLD_MASS = told("told_by_mass", "told by mass", "activation mass");
+    static final Quantity TOLD_FISHER = told("told_by_gradients", "told by gradients", "Σ ½ (f ⟨d, g⟩)²");
+    static final Quantity FEW = new Quantity(
+            "latents_90",
+            "latents for 90 % of the effect",
+            "",
+            "smallest share of live latents that has 90 % of the exact effect");
+    static final Quantity FEW_ENERGY = new Quantity(
+            "energy_90", "latents for 90 % of the energy", "", "smallest share of live latents that has 90 % of Σ f²");
+
+    private static Quantity rho(String key, String label, String with) {
+        return new Quantity(key, label, "", "Spearman’s ρ over live latents of the exact total effect with " + with);
+    }
+
+    private static Quantity told(String key, String label, String by) {
+        return new Quantity(
+                key,
+                label,
+                "",
+                "how often, of a latent on a causal feature and one on an inert feature, the first has more " + by
+                        + "; ½ is chance");
+    }
+
+    @Override
+    public String name() {
+        return "by-accident";
+    }
+
+    @Override
+    public String question() {
+        return "Do SAEs find causally relevant latents by accident?";
+    }
+
+    @Override
+    public List<Quantity> quantities() {
+        return List.of(ENERGY, MASS, FREQUENCY, FISHER, EACH, TOLD_MASS, TOLD_FISHER, FEW, FEW_ENERGY);
+    }
+
+    @Override
+    public void measure(Laboratory lab) {
+        for (int seed = 0; seed < lab.scale().seeds(); seed++) {
+            causes(lab, APART, true, seed);
+            causes(lab, MIXED, false, seed);
+        }
+        real(lab);
+    }
+
+    private static void causes(Laboratory lab, String part, boolean apart, int seed) {
+        int steps = lab.scale().of(300, 1_500);
+        KnownCauses causes = new KnownCauses(apart, seed, lab.workers());
+        Map<String, String> objectives = new LinkedHashMap<>();
+        objectives.put(LOCAL, "objective=local");
+        objectives.put(METRIC, "objective=gradient_weighted");
+        objectives.forEach((variant, objective) -> lab.trial(part, variant, seed, _ -> {
+            Laboratory.Trained trained = lab.train(
+                    lab.sae(part, variant, seed),
+                    causes.rows,
+                    null,
+                    List.of("latents=128", "k=5", "batch=1024", "tokens=" + steps * 1024L, objective, "seed=" + seed));
+            return Trial.Outcome.of(relevance(causes, trained, lab));
+        }));
+    }
+
+    private static Map<String, Double> relevance(KnownCauses causes, Laboratory.Trained trained, Laboratory lab) {
+        double[] exact = causes.totalEffects(trained.sae());
+        FisherEffects seen = FisherEffects.of(trained.sae(), causes.rows, causes.rows.rows(), lab.workers());
+        boolean[] causal = causes.onCauses(trained.sae());
+        Map<String, Double> values = new LinkedHashMap<>();
+        double[] frequency = new double[exact.length];
+        double[] mean = new double[exact.length];
+        double[] each = new double[exact.length];
+        for (int i = 0; i < exact.length; i++) {
+            double n = Math.max(1, seen.firings()[i]);
+            frequency[i] = seen.firings()[i];
+            mean[i] = seen.mass()[i] / n;
+            each[i] = exact[i] / n;
+        }
+        values.put(ENERGY.key(), Ranks.spearman(exact, seen.energy()));
+        values.put(MASS.key(), Ranks.spearman(exact, seen.mass()));
+        values.put(FREQUENCY.key(), Ranks.spearman(exact, frequency));
+        values.put(FISHER.key(), Ranks.spearman(exact, seen.effect()));
+        values.put(EACH.key(), Ranks.spearman(each, mean));
+        values.put(TOLD_MASS.key(), told(seen.mass(), causal));
+        values.put(TOLD_FISHER.key(), told(seen.effect(), causal));
+        return values;
+    }
+
+    /** The share of pairs of one of each kind in which the first has the larger value, ties counting half; NaN where a kind is missing. */
+    static double told(double[] values, boolean[] first) {
+        double more = 0;
+        long pairs = 0;
+        for (int i = 0; i < values.length; i++) {
+            for (int j = 0; j < values.length; j++) {
+                if (first[i] && !first[j]) {
+                    pairs++;
+                    more += values[i] > values[j] ? 1 : values[i] == values[j] ? 0.5 : 0;
+                }
+            }
+        }
+        return pairs == 0 ? Double.NaN : more / pairs;
+    }
+
+    private static void real(Laboratory lab) {
+        Scale scale = lab.scale();
+        ActivationStore store = lab.real().storeWithGradients(RealModel.HOOK, scale.of(8_000L, 100_000L));
+        List<String> base =
+                List.of("latents=" + scale.of(256, 2_048), "k=" + scale.of(16, 32), "batch=" + scale.of(512, 1_024));
+        Map<String, List<String>> variants = new LinkedHashMap<>();
+        variants.put(LOCAL, List.of("objective=local", "passes=" + scale.of(4, 8)));
+        variants.put(METRIC, List.of("objective=gradient_weighted", "passes=" + scale.of(4, 8)));
+        variants.put(UNTRAINED, List.of("objective=local", "tokens=" + scale.of(512, 1_024)));
+        variants.forEach((variant, settings) -> lab.trials(REAL, variant, seed -> {
+            List<String> all = new ArrayList<>(base);
+            all.addAll(settings);
+            all.add("seed=" + seed);
+            Laboratory.Trained trained = lab.train(lab.sae(REAL, variant, seed), store, null, all);
+            RealModel.Indexed indexed =
+                    lab.real().index(trained, store, new EffectConfig(scale.of(1_024, 4_096), scale.of(1, 2), 1, seed));
+            return Trial.Outcome.of(relevance(indexed, trained, store, lab));
+        }));
+    }
+
+    private static Map<String, Double> relevance(
+            RealModel.Indexed indexed, Laboratory.Trained trained, ActivationStore store, Laboratory lab) {
+        var summary = Objects.requireNonNull(indexed.info().effects(), "effects were asked for")
+                .summary();
+        FisherEffects seen = FisherEffects.of(trained.sae(), store, store.rows(), lab.workers());
+        List<LatentCard> live = indexed.cards().stream()
+                .filter(card -> card.effect().ablated() > 0)
+                .toList();
+        ToDoubleFunction<LatentCard> total = card -> card.effect().total();
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put(ENERGY.key(), summary.relevance().totalEnergy());
+        values.put(MASS.key(), summary.relevance().totalMass());
+        values.put(FREQUENCY.key(), summary.relevance().totalFrequency());
+        values.put(
+                FISHER.key(),
+                Ranks.spearman(
+                        live.stream().mapToDouble(total).toArray(),
+                        live.stream()
+                                .mapToDouble(card -> seen.effect()[card.effect().latent()])
+                                .toArray()));
+        values.put(EACH.key(), summary.relevance().eachMean());
+        values.put(FEW.key(), summary.concentration().most());
+        values.put(FEW_ENERGY.key(), summary.concentration().mostEnergy());
+        return values;
+    }
+
+    @Override
+    public Answer answer(Trials trials, Scale scale) {
+        return new Answer(
+                "Known causes: 128 features in superposition in 64 dimensions that all fire alike; a small network reads 64 of them;"
+                        + " TopK with 128 latents, 5 active, enough for every feature. The exact effect of a latent is the network’s KL"
+                        + " when it is taken out, over all its firings. Language model: SmolLM2-135M, blocks.11.hook_resid_post, TopK with "
+                        + scale.of("256 latents, 16 active", "2,048 latents, 32 active")
+                        + "; exact effects from ablating "
+                        + scale.of("one firing", "two firings")
+                        + " of each latent, each the KL of the rest of its document, times its firings. A random dictionary stands for"
+                        + " what any direction would show.",
+                figures(trials),
+                List.of(
+                        Answer.Table.of("On the language model", trials, REAL, quantities()),
+                        Answer.Table.of("Known causes, at right angles to what is inert", trials, APART, quantities()),
+                        Answer.Table.of("Known causes, in the same space", trials, MIXED, quantities())),
+                verdict(trials),
+                "More firings ablated for each latent: the noise of one or two makes every ρ on the language model smaller than it is."
+                        + " Other layers, where activations and effects may be aligned otherwise.");
+    }
+
+    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
+        return trials.spread(part, variant, quantity.key()).mean();
+    }
+
+    private List<Answer.Figure> figures(Trials trials) {
+        List<Quantity> seen = List.of(ENERGY, MASS, FREQUENCY, FISHER);
+        String message = "Where causes are known, energy ranks effects with ρ = "
+                + Say.number(mean(trials, APART, LOCAL, ENERGY)) + ", gradients with "
+                + Say.number(mean(trials, APART, LOCAL, FISHER)) + "; on the language model with "
+                + Say.number(mean(trials, REAL, LOCAL, ENERGY)) + " and "
+                + Say.number(mean(trials, REAL, LOCAL, FISHER));
+        Chart chart = Chart.of("what is seen of a latent without ablating it", "Spearman’s ρ with the exact effect")
+                .categories(List.of("energy", "mass", "frequency", "gradients"))
+                .fromZero();
+        for (String part : List.of(REAL, APART, MIXED)) {
+            chart.marks(part + ", " + LOCAL, points(trials, part, LOCAL, seen));
+        }
+        chart.marks(REAL + ", " + METRIC, points(trials, REAL, METRIC, seen));
+        chart.marks(REAL + ", " + UNTRAINED, points(trials, REAL, UNTRAINED, seen));
+        String told = "Mass tells a latent on a cause from one on an inert feature in "
+                + Say.percent(mean(trials, APART, LOCAL, TOLD_MASS)) + " of pairs, gradients in "
+                + Say.percent(mean(trials, APART, LOCAL, TOLD_FISHER));
+        Chart pairs = Chart.of("", "share of pairs told apart")
+                .categories(List.of("apart: by mass", "apart: by gradients", "mixed: by mass", "mixed: by gradients"))
+                .across(0.5, "chance")
+                .fromZero();
+        for (String variant : List.of(LOCAL, METRIC)) {
+            pairs.marks(
+                    variant,
+                    List.of(
+                            Chart.Point.of(0, trials.spread(APART, variant, TOLD_MASS.key())),
+                            Chart.Point.of(1, trials.spread(APART, variant, TOLD_FISHER.key())),
+                            Chart.Point.of(2, trials.spread(MIXED, variant, TOLD_MASS.key())),
+                            Chart.Point.of(3, trials.spread(MIXED, variant, TOLD_FISHER.key()))));
+        }
+        String few = Say.percent(mean(trials, REAL, LOCAL, FEW))
+                + " of the latents have 90 % of the effect on the language model, "
+                + Say.percent(mean(trials, REAL, LOCAL, FEW_ENERGY)) + " have 90 % of the energy";
+        Chart share = Chart.of("", "share of live latents")
+                .categories(List.of("90 % of the effect", "90 % of the energy"))
+                .fromZero();
+        for (String variant : List.of(LOCAL, METRIC, UNTRAINED)) {
+            share.marks(variant, points(trials, REAL, variant, List.of(FEW, FEW_ENERGY)));
+        }
+        return List.of(
+                new Answer.Figure(
+                        "relevance",
+                        message,
+                        "Rank correlation, latent by latent, of the exact total effect with what one sees of its activations, and with"
+                                + " gradients; bars span the seeds.",
+                        chart.svg(message)),
+                new Answer.Figure(
+                        "told-apart",
+                        told,
+                        "Known causes: latents on causal features against latents on inert ones; bars span the seeds.",
+                        pairs.svg(told)),
+                new Answer.Figure("few", few, "Language model; bars span the seeds.", share.svg(few)));
+    }
+
+    private static List<Chart.Point> points(Trials trials, String part, String variant, List<Quantity> quantities) {
+        List<Chart.Point> points = new ArrayList<>();
+        for (int i = 0; i < quantities.size(); i++) {
+            points.add(Chart.Point.of(
+                    i, trials.spread(part, variant, quantities.get(i).key())));
+        }
+        return points;
+    }
+
+    private static String verdict(Trials trials) {
+        Spread known = trials.spread(APART, LOCAL, TOLD_MASS.key());
+        Spread gradients = trials.spread(APART, LOCAL, TOLD_FISHER.key());
+        Spread energy = trials.spread(REAL, LOCAL, ENERGY.key());
+        String causes =
+                "Where half of the features have no effect at all, activations cannot show it: mass tells causal latents from inert"
+                        + " ones in " + Say.spread(known) + " of pairs, where chance is ½, gradients in "
+                        + Say.spread(gradients) + ". ";
+        boolean chance = Math.abs(known.mean() - 0.5) < 0.1;
+        if (!chance) {
+            causes = "Where causes are known, activation mass tells causal latents from inert ones in "
+                    + Say.spread(known) + " of pairs, which chance alone would not, gradients in "
+                    + Say.spread(gradients) + ". ";
+        }
+        if (Double.isNaN(energy.error())) {
+            return causes + "On the language model ρ of the exact effect with energy is " + Say.number(energy.mean())
+                    + " in one seed, which cannot tell how far that is from another’s.";
+        }
+        String random = "; in a random dictionary it is " + Say.spread(trials.spread(REAL, UNTRAINED, ENERGY.key()));
+        String metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY.key()).text();
+        if (energy.mean() - energy.error() > 0.5) {
+            return causes
+                    + "On the language model it is no accident, but no merit of what is found either: the exact effect mostly follows"
+                    + " energy, ρ = " + Say.spread(energy) + random
+                    + ", and training with the Fisher metric changes it by " + metric
+                    + ".";
+        }
+        if (energy.mean() + energy.error() < 0.5) {
+            return causes
+                    + "On the language model it mostly is an accident: energy says little of a latent’s exact effect, ρ = "
+                    + Say.spread(energy) + random + "; with the Fisher metric ρ changes by " + metric + ".";
+        }
+        return causes + "On the language model we cannot tell at this size: ρ of the exact effect with energy is "
+                + Say.spread(energy) + random + "; with the Fisher metric it changes by " + metric + ".";
+    }
+}

@@ -1,0 +1,325 @@
+package org.loupe.experiment.question;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.loupe.activations.ActivationStore;
+import org.loupe.activations.RowSource;
+import org.loupe.eval.Metric;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Chart;
+import org.loupe.experiment.Contrast;
+import org.loupe.experiment.Experiment;
+import org.loupe.experiment.Laboratory;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.RealModel;
+import org.loupe.experiment.Rows;
+import org.loupe.experiment.Say;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.SyntheticWorld;
+import org.loupe.experiment.Trial;
+import org.loupe.experiment.Trials;
+import org.loupe.sae.Activation;
+import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
+import org.loupe.synth.SynthConfig;
+import org.loupe.synth.World;
+
+/** SAEs beside vector quantisation and classic dictionary learning, at equal coefficients and at equal bits. */
+final class DictionariesQuestion implements Experiment {
+    static final String REAL = "SmolLM2, block 11";
+    static final String KNOWN = "known dictionary";
+
+    static final String SAE = "SAE (TopK)";
+    static final String PURSUIT = "SAE’s dictionary, pursuit";
+    static final String LEARNT = "dictionary learning (OMP)";
+    static final String MATCHING = "matching pursuit SAE";
+    static final String VQ = "VQ, one code";
+    static final String RESIDUAL = "residual VQ, as many codes";
+    static final String BITS = "residual VQ, equal bits";
+
+    static final Quantity FVU = Quantity.of(Metric.FVU);
+    static final Quantity KL = Quantity.of(Metric.KL);
+    static final Quantity CODED = new Quantity(
+            "fvu_coded",
+            "FVU, coded",
+            "",
+            "FVU where each coefficient is rounded to 64 levels of its latent’s largest one; codes of VQ have none");
+    static final Quantity RATE = new Quantity(
+            "bits",
+            "bits",
+            "a row",
+            "log₂ of the number of choices of active latents, and 6 for each coefficient; VQ: log₂ of the codes of each stage");
+    static final Quantity FOUND = Quantity.of(Metric.MMCS);
+    static final Quantity SECONDS = new Quantity("train_seconds", "training", "s", "time of the training steps");
+
+    @Override
+    public String name() {
+        return "vq-and-dictionaries";
+    }
+
+    @Override
+    public String question() {
+        return "Do SAEs beat vector quantisation and classic dictionary learning, and does the encoder or the dictionary hold them back?";
+    }
+
+    @Override
+    public List<Quantity> quantities() {
+        return List.of(
+                FVU,
+                CODED,
+                RATE,
+                Quantity.of(Metric.L0),
+                FOUND,
+                Quantity.of(Metric.CE_INCREASE),
+                Quantity.of(Metric.CE_RECOVERED_MEAN),
+                KL,
+                Quantity.of(Metric.TOP1_AGREEMENT),
+                SECONDS);
+    }
+
+    /** What one part compares: rows, a size, an evaluation. */
+    private record Part(String name, RowSource rows, int latents, int k, int batch, long tokens, Evaluate evaluate) {
+        @FunctionalInterface
+        interface Evaluate {
+            Map<String, Double> of(SaeFolder.Loaded loaded);
+        }
+    }
+
+    @Override
+    public void measure(Laboratory lab) {
+        Scale scale = lab.scale();
+        for (int seed = 0; seed < scale.seeds(); seed++) {
+            SynthConfig easy = World.EASY.config();
+            SynthConfig config = new SynthConfig(
+                    easy.features(),
+                    easy.width(),
+                    scale.of(32_768L, 196_608L),
+                    scale.of(4_096, 16_384),
+                    easy.firing(),
+                    easy.active(),
+                    easy.zipfExponent(),
+                    easy.magnitude(),
+                    easy.correlation(),
+                    easy.group(),
+                    easy.children(),
+                    easy.noise(),
+                    easy.signed(),
+                    easy.mean(),
+                    seed);
+            try (SyntheticWorld world = lab.world(config)) {
+                compare(
+                        lab,
+                        new Part(
+                                KNOWN,
+                                world.train(),
+                                512,
+                                5,
+                                1_024,
+                                scale.of(200_000L, 2_000_000L),
+                                loaded -> known(world, loaded, lab)),
+                        seed);
+            }
+        }
+        ActivationStore store = lab.real().store(RealModel.HOOK, scale.of(8_000L, 200_000L));
+        for (int seed = 0; seed < scale.seeds(); seed++) {
+            compare(
+                    lab,
+                    new Part(
+                            REAL,
+                            store,
+                            scale.of(512, 2_048),
+                            scale.of(16, 32),
+                            scale.of(512, 1_024),
+                            scale.of(32_000L, 1_000_000L),
+                            loaded -> real(loaded, store, lab)),
+                    seed);
+        }
+    }
+
+    private static void compare(Laboratory lab, Part part, int seed) {
+        train(lab, part, SAE, seed, "architecture=topk");
+        lab.trial(part.name, PURSUIT, seed, _ -> {
+            SaeFolder.Loaded sae = SaeFolder.load(lab.sae(part.name, SAE, seed));
+            Map<String, Double> values = new LinkedHashMap<>(evaluate(part, pursued(sae, part.k)));
+            values.put(SECONDS.key(), lab.value(part.name, SAE, seed, SECONDS.key()));
+            return Trial.Outcome.of(values);
+        });
+        train(lab, part, MATCHING, seed, "architecture=matching_pursuit", "tokens=" + part.tokens / 4);
+        train(lab, part, LEARNT, seed, "architecture=dictionary_learning", "tokens=" + part.tokens / 8);
+        train(lab, part, VQ, seed, "architecture=vq");
+        train(lab, part, RESIDUAL, seed, "architecture=residual_vq", "latents=" + part.latents / part.k * part.k);
+        train(lab, part, BITS, seed, "architecture=residual_vq", "k=" + stages(part.latents, part.k));
+    }
+
+    private static void train(Laboratory lab, Part part, String variant, int seed, String... settings) {
+        lab.trial(part.name, variant, seed, _ -> {
+            List<String> all = new ArrayList<>(
+                    List.of("latents=" + part.latents, "k=" + part.k, "batch=" + part.batch, "tokens=" + part.tokens));
+            all.addAll(List.of(settings));
+            all.add("seed=" + seed);
+            Laboratory.Trained trained = lab.train(lab.sae(part.name, variant, seed), part.rows, null, all);
+            Map<String, Double> values = new LinkedHashMap<>(evaluate(part, trained.loaded()));
+            values.put(SECONDS.key(), trained.seconds());
+            return Trial.Outcome.of(values);
+        });
+    }
+
+    private static Map<String, Double> evaluate(Part part, SaeFolder.Loaded loaded) {
+        Map<String, Double> values = new LinkedHashMap<>(part.evaluate.of(loaded));
+        double l0 = values.getOrDefault(Quantity.of(Metric.L0).key(), Double.NaN);
+        values.put(RATE.key(), Codings.bits(loaded.sae(), l0));
+        return values;
+    }
+
+    /** The dictionary of an SAE with an encoder that needs no training: orthogonal matching pursuit. */
+    static SaeFolder.Loaded pursued(SaeFolder.Loaded loaded, int k) {
+        Sae sae = loaded.sae();
+        return new SaeFolder.Loaded(
+                new Sae(
+                        sae.decoder(),
+                        new float[sae.latents()],
+                        sae.decoder(),
+                        sae.decoderBias(),
+                        new Activation.Omp(k, false),
+                        true),
+                loaded.info());
+    }
+
+    /** The number of stages, a power of 2, whose codes take the number of bits nearest to that of k coefficients of m latents. */
+    static int stages(int latents, int k) {
+        double wanted = Codings.bits(latents, k);
+        int best = 1;
+        for (int stages = 1; stages <= latents / 2; stages *= 2) {
+            if (latents % stages == 0
+                    && Math.abs(bitsOfStages(latents, stages) - wanted)
+                            < Math.abs(bitsOfStages(latents, best) - wanted)) {
+                best = stages;
+            }
+        }
+        return best;
+    }
+
+    private static double bitsOfStages(int latents, int stages) {
+        return stages * Math.log((double) latents / stages) / Math.log(2);
+    }
+
+    private static Map<String, Double> known(SyntheticWorld world, SaeFolder.Loaded loaded, Laboratory lab) {
+        Map<String, Double> values =
+                new LinkedHashMap<>(world.evaluate(loaded, List.of(Metric.FVU, Metric.L0, Metric.MMCS), lab.workers()));
+        values.put(CODED.key(), Codings.fvu(loaded.sae(), world.eval(), lab.workers()));
+        return values;
+    }
+
+    private static Map<String, Double> real(SaeFolder.Loaded loaded, ActivationStore store, Laboratory lab) {
+        Map<String, Double> values = new LinkedHashMap<>(lab.real().splice(loaded, store));
+        values.put(CODED.key(), Codings.fvu(loaded.sae(), store, lab.workers()));
+        return values;
+    }
+
+    @Override
+    public Answer answer(Trials trials, Scale scale) {
+        return new Answer(
+                "All have the same number of latents, codes or atoms and see the same rows. A known dictionary: 256 features in 64"
+                        + " dimensions, 512 latents, 5 coefficients. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
+                        + scale.of("512 latents, 16 coefficients", "2,048 latents, 32 coefficients")
+                        + ". Residual VQ has as many stages as the SAE has coefficients, and then as many as take about the same"
+                        + " bits. Pursuit is orthogonal matching pursuit with non-negative coefficients; matching pursuit SAEs and"
+                        + " dictionary learning see a quarter and an eighth of the rows, for they are slow. FVU on the language model is of"
+                        + " unseen text, coded FVU of the store’s rows.",
+                figures(trials),
+                List.of(
+                        Answer.Table.of("On the language model", trials, REAL, quantities()),
+                        Answer.Table.of("A known dictionary", trials, KNOWN, quantities())),
+                verdict(trials),
+                "Longer training of the slow methods, another number of coefficients, signed coefficients for dictionary learning, or an"
+                        + " entropy code in place of counted bits.");
+    }
+
+    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
+        return trials.spread(part, variant, quantity.key()).mean();
+    }
+
+    private static List<Answer.Figure> figures(Trials trials) {
+        Chart rate = Chart.of(RATE.axis(), CODED.label()).logX();
+        for (String variant : trials.variants(REAL)) {
+            rate.marks(
+                    variant,
+                    List.of(Chart.Point.of(
+                            mean(trials, REAL, variant, RATE), trials.spread(REAL, variant, CODED.key()))));
+        }
+        String bits = "At about as many bits residual VQ leaves " + Say.percent(mean(trials, REAL, BITS, CODED))
+                + " of the language model’s variance, the SAE " + Say.percent(mean(trials, REAL, SAE, CODED));
+        String gap = "With the SAE’s own dictionary a pursuit leaves " + Say.percent(mean(trials, REAL, PURSUIT, FVU))
+                + " of the variance where its encoder leaves " + Say.percent(mean(trials, REAL, SAE, FVU));
+        String kl = "What each does to the model’s predictions, at as many coefficients: SAE "
+                + Say.number(mean(trials, REAL, SAE, KL)) + " nats, dictionary learning "
+                + Say.number(mean(trials, REAL, LEARNT, KL)) + ", residual VQ "
+                + Say.number(mean(trials, REAL, RESIDUAL, KL));
+        String truth = "The SAE finds the known dictionary with a mean cosine of "
+                + Say.number(mean(trials, KNOWN, SAE, FOUND)) + ", dictionary learning with "
+                + Say.number(mean(trials, KNOWN, LEARNT, FOUND)) + ", residual VQ with "
+                + Say.number(mean(trials, KNOWN, RESIDUAL, FOUND));
+        return List.of(
+                new Answer.Figure(
+                        "rate",
+                        bits,
+                        "Variance that is left over the bits that a row’s code takes; to the lower left is better. Bars span the seeds.",
+                        rate.svg(bits)),
+                new Answer.Figure(
+                        "fvu",
+                        gap,
+                        "Variance that is left, at equal numbers of coefficients but for VQ; rings are seeds.",
+                        Rows.of(FVU.axis())
+                                .group("language model, unseen text", trials, REAL, FVU)
+                                .group("known dictionary", trials, KNOWN, FVU)
+                                .fromZero()
+                                .svg(gap)),
+                new Answer.Figure(
+                        "kl",
+                        kl,
+                        "KL of the next token’s distribution on unseen text with the reconstruction in place of the rows.",
+                        Rows.of(trials, REAL, KL).fromZero().svg(kl)),
+                new Answer.Figure(
+                        "truth",
+                        truth,
+                        "Mean over true features of the largest cosine to a latent, atom or code.",
+                        Rows.of(trials, KNOWN, FOUND).fromZero().svg(truth)));
+    }
+
+    private static String verdict(Trials trials) {
+        Contrast amortised = trials.contrast(REAL, PURSUIT, SAE, FVU.key());
+        Contrast learnt = trials.contrast(REAL, LEARNT, SAE, FVU.key());
+        Contrast coded = trials.contrast(REAL, BITS, SAE, CODED.key());
+        String codes = switch (coded.direction()) {
+            case MORE ->
+                "At equal bits SAEs beat residual VQ on the language model (coded FVU " + coded.text() + " for VQ)";
+            case LESS ->
+                "At equal bits residual VQ beats SAEs on the language model (coded FVU " + coded.text() + " for VQ)";
+            case UNCLEAR ->
+                "At equal bits we cannot tell SAEs from residual VQ (coded FVU " + coded.text() + " for VQ)";
+        };
+        String classic = switch (learnt.direction()) {
+            case LESS -> "classic dictionary learning reconstructs better than the SAE (FVU " + learnt.text() + ")";
+            case MORE -> "classic dictionary learning reconstructs worse than the SAE (FVU " + learnt.text() + ")";
+            case UNCLEAR ->
+                "whether classic dictionary learning reconstructs better cannot be told (FVU " + learnt.text() + ")";
+        };
+        double encoder = mean(trials, REAL, SAE, FVU);
+        double share = 1 - mean(trials, REAL, PURSUIT, FVU) / encoder;
+        String gap = switch (amortised.direction()) {
+            case LESS ->
+                "Of what the SAE leaves a pursuit with its own dictionary would explain " + Say.percent(share)
+                        + " (FVU " + amortised.text()
+                        + "): that much is the encoder’s, the rest the dictionary’s and the number of coefficients’.";
+            case MORE ->
+                "A pursuit with the SAE’s own dictionary does worse than its encoder (FVU " + amortised.text()
+                        + "): the greedy choice, not the encoder, would hold it back.";
+            case UNCLEAR ->
+                "Whether a pursuit codes better than the SAE’s encoder cannot be told at this size (FVU "
+                        + amortised.text() + ").";
+        };
+        return codes + "; " + classic + ". " + gap;
+    }
+}
