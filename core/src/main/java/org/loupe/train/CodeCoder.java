@@ -22,6 +22,7 @@ import org.loupe.tensor.Workers;
  */
 final class CodeCoder implements Coder {
     private static final int CHUNK = 64;
+    private static final int SETTLING_ROUNDS = 10;
 
     private final ArchitectureConfig.Vq config;
     private final long seed;
@@ -58,12 +59,41 @@ final class CodeCoder implements Coder {
                 for (int i = first(sae, t, stages); i < first(sae, t + 1, stages); i++) {
                     place(batch, sae, i, t, picks.row(i));
                 }
+                settle(batch, sae, t);
             }
             search.step(batch.inputs, t * rows, (t + 1) * rows, rows, sae.decoder(), t, stages, latents);
         }
         batch.active.ofSteps(rows, stages, latents, ones, cuts);
         batch.f = batch.active.value();
         batch.cuts = cuts;
+    }
+
+    /**
+     * Rounds of k-means on the first batch (Zeghidour et al. 2021, §III-C): a code that is one row's residual has about the norm of every
+     * other residual, so that taking it makes most of them longer, stage after stage.
+     */
+    private void settle(Batch batch, Sae sae, int stage) {
+        int rows = batch.rows;
+        int d = sae.dIn();
+        int own = sae.latents() / batch.levels;
+        for (int round = 0; round < SETTLING_ROUNDS; round++) {
+            search.step(
+                    batch.inputs, stage * rows, (stage + 1) * rows, rows, sae.decoder(), stage, batch.levels, latents);
+            int[] count = new int[own];
+            float[] sums = new float[own * d];
+            for (int r = 0; r < rows; r++) {
+                int code = latents[stage * rows + r] - stage * own;
+                count[code]++;
+                kernels.addScaled(1, batch.inputs.data(), (stage * rows + r) * d, sums, code * d, d);
+            }
+            for (int i = 0; i < own; i++) {
+                if (count[i] > 0) {
+                    int at = (stage * own + i) * d;
+                    Arrays.fill(sae.decoder().data(), at, at + d, 0);
+                    kernels.addScaled(1f / count[i], sums, i * d, sae.decoder().data(), at, d);
+                }
+            }
+        }
     }
 
     private static int first(Sae sae, int stage, int stages) {

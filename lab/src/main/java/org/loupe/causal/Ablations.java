@@ -1,6 +1,7 @@
 package org.loupe.causal;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -15,7 +16,6 @@ import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.Sae;
-import org.loupe.tensor.Matrix;
 
 /**
  * Ablates firings of one batch exactly, each alone. The tokens before a firing, and everything before the hook point, are not run
@@ -31,23 +31,32 @@ final class Ablations {
     private final Sae sae;
     private final TokenBatch batch;
     private final HookPoint written;
+    private final Firings firings;
     private final KeptRun kept;
-    private final Tensor clean; // log p [tokens of the batch, vocabulary]
+    private final Tensor clean; // log p [predicting tokens, vocabulary]
+    private final int[] place; // of each token among the predicting ones
     private final int[] predictions;
 
-    /** Its tensors belong to the caller's {@code PointerScope}. */
-    Ablations(LanguageModel model, Sae sae, TokenBatch batch, Attribution attribution, Attribution.Result run) {
+    /**
+     * Its tensors belong to the caller's {@code PointerScope}.
+     *
+     * @param written where the latents are written
+     * @param run judged by the cross-entropy
+     */
+    Ablations(LanguageModel model, Sae sae, TokenBatch batch, HookPoint written, Attribution.Result run) {
         this.model = model;
         this.sae = sae;
         this.batch = batch;
-        this.written = attribution.written();
-        Matrix stream = run.stream();
-        this.kept = model.keep(
-                attribution.start(),
-                Tensors.tensor(stream.data(), batch.sequences(), batch.length(), stream.cols()),
-                batch);
+        this.written = written;
+        this.firings = run.firings();
+        this.kept = run.kept();
         this.clean = run.logProbabilities();
         this.predictions = predictions(batch);
+        this.place = new int[batch.size()];
+        int[] predicting = batch.predicting();
+        for (int i = 0; i < predicting.length; i++) {
+            place[predicting[i]] = i;
+        }
     }
 
     /** For each token that another of its document follows, how many such tokens there are from it on; else 0. */
@@ -66,8 +75,9 @@ final class Ablations {
      * @param which firings, by number
      * @param strongest each latent's largest activation: what is added to amplify it
      */
-    List<Ablated> of(Firings firings, int[] which, float[] strongest) {
+    List<Ablated> of(int[] which, float[] strongest) {
         Ablated[] out = new Ablated[which.length];
+        Amplified amplified = amplify(which, strongest);
         List<Integer> order = IntStream.range(0, which.length)
                 .boxed()
                 .sorted(Comparator.comparingInt(i -> predictions[firings.row()[which[i]]]))
@@ -76,52 +86,67 @@ final class Ablations {
         for (int i : order) {
             int longest = predictions[firings.row()[which[i]]];
             if ((group.size() + 1) * longest > TOKENS && !group.isEmpty()) {
-                measure(firings, which, group, strongest, out);
+                ablate(which, group, amplified, out);
                 group.clear();
             }
             group.add(i);
         }
         if (!group.isEmpty()) {
-            measure(firings, which, group, strongest, out);
+            ablate(which, group, amplified, out);
         }
         return List.of(out);
     }
 
-    private void measure(Firings firings, int[] which, List<Integer> group, float[] strongest, Ablated[] out) {
+    /** What amplifying does to the next token, firing by firing, as in {@link Ablated}. */
+    private record Amplified(float[] confidence, float[] kl) {}
+
+    private Amplified amplify(int[] which, float[] strongest) {
+        Amplified out = new Amplified(new float[which.length], new float[which.length]);
+        for (int from = 0; from < which.length; from += TOKENS) {
+            int[] firing = Arrays.copyOfRange(which, from, Math.min(which.length, from + TOKENS));
+            List<KeptRun.End> own = new ArrayList<>();
+            float[] more = new float[firing.length];
+            for (int i = 0; i < firing.length; i++) {
+                own.add(end(firing[i], 1));
+                more[i] = strongest[firings.latent()[firing[i]]];
+            }
+            try (PointerScope _ = new PointerScope()) {
+                Tensor before = cleanAt(rows(own));
+                Tensor after = logits(own, firing, more).log_softmax(1);
+                float[] confidence = Tensors.floats(confidence(after).sub(confidence(before)));
+                float[] kl = Tensors.floats(before.exp().mul(before.sub(after)).sum(new long[] {1}));
+                System.arraycopy(confidence, 0, out.confidence, from, firing.length);
+                System.arraycopy(kl, 0, out.kl, from, firing.length);
+            }
+        }
+        return out;
+    }
+
+    private void ablate(int[] which, List<Integer> group, Amplified amplified, Ablated[] out) {
         int n = group.size();
         int[] firing = group.stream().mapToInt(i -> which[i]).toArray();
         float[] off = new float[n];
-        float[] more = new float[n];
         List<KeptRun.End> ends = new ArrayList<>();
-        List<KeptRun.End> own = new ArrayList<>();
+        int[] firsts = new int[n];
         for (int i = 0; i < n; i++) {
-            int row = firings.row()[firing[i]];
-            ends.add(new KeptRun.End(row / batch.length(), row % batch.length(), predictions[row]));
-            own.add(new KeptRun.End(row / batch.length(), row % batch.length(), 1));
+            ends.add(end(firing[i], predictions[firings.row()[firing[i]]]));
             off[i] = -firings.activation()[firing[i]];
-            more[i] = strongest[firings.latent()[firing[i]]];
+            firsts[i] = i == 0 ? 0 : firsts[i - 1] + ends.get(i - 1).count();
         }
         try (PointerScope _ = new PointerScope()) {
-            Tensor ablated = logits(ends, firings, firing, off);
+            Tensor ablated = logits(ends, firing, off);
             int[] rows = rows(ends);
+            Tensor asItIs = cleanAt(rows);
             NextTokens next = NextTokens.compare(
-                    clean.index_select(0, Tensors.tensor(rows, rows.length)),
+                    asItIs,
                     ablated,
                     IntStream.of(rows).map(row -> batch.ids()[row + 1]).toArray());
-            int[] firsts = new int[n];
-            for (int i = 1; i < n; i++) {
-                firsts[i] = firsts[i - 1] + ends.get(i - 1).count();
-            }
-            int[] ownRows = rows(own);
-            Tensor cleanOwn = clean.index_select(0, Tensors.tensor(ownRows, n));
-            Tensor by = cleanOwn.exp()
-                    .sub(ablated.index_select(0, Tensors.tensor(firsts, n)).softmax(1));
+            Tensor own = Tensors.tensor(firsts, n);
+            Tensor by = asItIs.index_select(0, own)
+                    .exp()
+                    .sub(ablated.index_select(0, own).softmax(1));
             List<List<Comparison.Moved>> raised = Comparison.furthest(by, MOVED, true);
             List<List<Comparison.Moved>> lowered = Comparison.furthest(by, MOVED, false);
-            Tensor amplified = logits(own, firings, firing, more).log_softmax(1);
-            float[] confidence = Tensors.floats(confidence(amplified).sub(confidence(cleanOwn)));
-            float[] amplifiedKl =
-                    Tensors.floats(cleanOwn.exp().mul(cleanOwn.sub(amplified)).sum(new long[] {1}));
             for (int i = 0; i < n; i++) {
                 double increase = 0;
                 double kl = 0;
@@ -138,14 +163,25 @@ final class Ablations {
                         kl,
                         raised.get(i),
                         lowered.get(i),
-                        confidence[i],
-                        amplifiedKl[i]);
+                        amplified.confidence[group.get(i)],
+                        amplified.kl[group.get(i)]);
             }
         }
     }
 
+    private KeptRun.End end(int firing, int count) {
+        int row = firings.row()[firing];
+        return new KeptRun.End(row / batch.length(), row % batch.length(), count);
+    }
+
+    /** log p of the model as it is at some of the batch's rows, {@code [rows, vocabulary]}. */
+    private Tensor cleanAt(int[] rows) {
+        int[] at = IntStream.of(rows).map(row -> place[row]).toArray();
+        return clean.index_select(0, Tensors.tensor(at, at.length));
+    }
+
     /** Logits {@code [tokens of all ends, vocabulary]} where the first row of end i moves by by[i] along its latent's direction. */
-    private Tensor logits(List<KeptRun.End> ends, Firings firings, int[] firing, float[] by) {
+    private Tensor logits(List<KeptRun.End> ends, int[] firing, float[] by) {
         return Tensors.escaping(() -> {
             int d = sae.dOut();
             float[] moves = new float[ends.size() * d];

@@ -1,16 +1,18 @@
 package org.loupe.causal;
 
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
-import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
+import org.loupe.lm.KeptRun;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
@@ -57,15 +59,14 @@ public final class Attribution {
     }
 
     /**
-     * One batch, run and attributed.
+     * One batch, run and attributed; its tensors are in the caller's {@code PointerScope}.
      *
      * @param firings with their effects
-     * @param stream rows where a run that changes latents may start, {@code [tokens × width]}
-     * @param gradient ∂L/∂h where the latents are written {@code [tokens × width]}, the mean over the steps
-     * @param logProbabilities of the model as it is {@code [tokens, vocabulary]}, in the caller's {@code PointerScope}
-     * @param loss of the model as it is
+     * @param kept the model as it is, from where a run that changes latents may start
+     * @param logProbabilities of the model as it is at the tokens that the loss judges, {@code [judged tokens, vocabulary]}
+     * @param also gradients of the other losses at the rows that may be changed and after which a token follows
      */
-    record Result(Firings firings, Matrix stream, Matrix gradient, Tensor logProbabilities, double loss) {}
+    record Result(Firings firings, KeptRun kept, Tensor logProbabilities, List<Matrix> also) {}
 
     /**
      * Attributes. It runs on the calling thread; batches may run side by side ({@link LanguageModel#sideBySide}).
@@ -75,38 +76,41 @@ public final class Attribution {
     public Firings firings(TokenBatch batch, OutputLoss loss, int steps) {
         try (PointerScope _ = new PointerScope();
                 Workers alone = new Workers(1)) {
-            return run(batch, loss, steps, new Encoder(sae, alone)).firings;
+            return run(batch, loss, steps, new Encoder(sae, alone), List.of()).firings;
         }
     }
 
-    Result run(TokenBatch batch, OutputLoss loss, int steps, Encoder encoder) {
-        Map<HookPoint, Matrix> seen = new HashMap<>();
-        Map<HookPoint, Hook> hooks = new HashMap<>();
-        for (HookPoint point : List.of(points.start(), points.hooks().getFirst())) {
-            hooks.put(point, (at, rows) -> {
-                seen.put(at, Tensors.matrix(rows));
-                return rows;
-            });
-        }
-        Gradient clean = gradient(batch, loss, null, null, hooks);
-        Matrix h = clean.rows;
-        Matrix x = points.firstReplaced() == 0
-                ? h
-                : seen.getOrDefault(points.hooks().getFirst(), h);
-        Matrix stream = points.start().equals(written()) ? h : seen.getOrDefault(points.start(), h);
-        List<Matrix> parts = points.firstReplaced() == 0 ? List.of(h) : List.of(x, h);
-        Latents latents = encoder.encode(x);
+    /** @param also losses that judge the same tokens, whose gradients at the model as it is are wanted beside */
+    Result run(TokenBatch batch, OutputLoss loss, int steps, Encoder encoder, List<OutputLoss> also) {
+        List<HookPoint> read = new ArrayList<>(points.hooks());
+        read.add(start());
+        List<Matrix> seen = model.activations(batch, read);
+        List<Matrix> parts = seen.subList(0, points.hooks().size());
+        Matrix h = parts.getLast();
+        Matrix stream = seen.getLast();
+        Latents latents = encoder.encode(parts.getFirst());
         int[] rows = counted(batch, parts);
-        Matrix gradient = clean.gradient;
+        List<OutputLoss> losses = new ArrayList<>(also);
+        losses.addFirst(loss);
+        Run clean = run(batch, losses, stream, h, null);
+        Matrix gradient = clean.gradients.getFirst();
         if (steps > 1) {
             gradient = Matrix.zeros(h.rows(), h.cols());
             for (int s = 1; s <= steps; s++) {
                 Matrix on = less(h, latents, rows, 1 - (s - 0.5) / steps);
-                Matrix step = gradient(batch, loss, on, clean.logProbabilities, Map.of()).gradient;
-                Kernels.BEST.addScaled(1f / steps, step.data(), 0, gradient.data(), 0, gradient.data().length);
+                try (PointerScope _ = new PointerScope()) {
+                    Matrix step = run(batch, List.of(loss), stream, on, clean.logProbabilities)
+                            .gradients
+                            .getFirst();
+                    Kernels.BEST.addScaled(1f / steps, step.data(), 0, gradient.data(), 0, gradient.data().length);
+                }
             }
         }
-        return new Result(firings(latents, rows, gradient), stream, gradient, clean.logProbabilities, clean.loss);
+        List<Matrix> others = clean.gradients.stream()
+                .skip(1)
+                .map(g -> Positions.gather(g, rows))
+                .toList();
+        return new Result(firings(latents, rows, gradient), clean.kept, clean.logProbabilities, others);
     }
 
     /** Rows that may be changed and after which a token of the same document follows. */
@@ -134,36 +138,49 @@ public final class Attribution {
         return out;
     }
 
-    private record Gradient(Matrix rows, Matrix gradient, Tensor logProbabilities, double loss) {}
+    /** @param gradients of each loss by the rows where the latents are written */
+    private record Run(KeptRun kept, Tensor logProbabilities, List<Matrix> gradients) {}
 
-    /** @param on rows that take the place of the model's where the latents are written; null for its own */
-    private Gradient gradient(
-            TokenBatch batch,
-            OutputLoss loss,
-            @Nullable Matrix on,
-            @Nullable Tensor clean,
-            Map<HookPoint, Hook> reading) {
-        Tensor[] leaf = new Tensor[1];
-        Map<HookPoint, Hook> hooks = new HashMap<>(reading);
-        hooks.put(written(), (_, rows) -> {
-            Tensor own = on == null
-                    ? rows.detach().clone()
-                    : Tensors.tensor(on.data(), batch.sequences(), batch.length(), on.cols());
-            leaf[0] = Tensors.keep(own.set_requires_grad(true));
-            return leaf[0];
+    /**
+     * Runs on from where latents are written, and back once for each loss.
+     *
+     * @param losses which judge the same tokens
+     * @param stream the residual stream where the run starts
+     * @param on rows where the latents are written
+     * @param clean log p of the model as it is; null where this is that run
+     */
+    private Run run(TokenBatch batch, List<OutputLoss> losses, Matrix stream, Matrix on, @Nullable Tensor clean) {
+        int[] judged = losses.getFirst().judged(batch);
+        boolean starts = start().equals(written());
+        return model.withGradients(() -> {
+            Tensor leaf = tensor(batch, on).set_requires_grad(true);
+            KeptRun kept = model.keep(
+                    start(),
+                    starts ? leaf : tensor(batch, stream),
+                    batch,
+                    starts ? Map.of() : Map.of(written(), (_, _) -> leaf));
+            List<Matrix> gradients = new ArrayList<>();
+            Tensor logProbabilities = Tensors.escaping(() -> {
+                Tensor logits = model.unembed(
+                        kept.residual().flatten(0, 1).index_select(0, Tensors.tensor(judged, judged.length)));
+                Tensor p = logits.detach().log_softmax(1);
+                for (OutputLoss loss : losses) {
+                    try (PointerScope _ = new PointerScope()) {
+                        Tensor slope = loss.slope(batch, p, clean == null ? p : clean);
+                        boolean last = gradients.size() == losses.size() - 1;
+                        logits.backward(slope, new BoolOptional(!last), false, new TensorArrayRefOptional());
+                        gradients.add(Tensors.matrix(leaf.grad()));
+                        leaf.grad().zero_();
+                    }
+                }
+                return p;
+            });
+            return new Run(kept, logProbabilities, gradients);
         });
-        double[] value = new double[1];
-        Tensor logProbabilities = model.withGradients(() -> Tensors.escaping(() -> {
-            Tensor p = model.logits(batch, hooks).flatten(0, 1).log_softmax(1);
-            Tensor of = loss.of(batch, p, clean == null ? p.detach() : clean);
-            value[0] = of.item_double();
-            of.backward();
-            return p.detach();
-        }));
-        try (Tensor rows = leaf[0]) {
-            Matrix gradient = Tensors.matrix(rows.grad());
-            return new Gradient(Tensors.matrix(rows), gradient, logProbabilities, value[0]);
-        }
+    }
+
+    private static Tensor tensor(TokenBatch batch, Matrix rows) {
+        return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
     }
 
     private Firings firings(Latents latents, int[] rows, Matrix gradient) {

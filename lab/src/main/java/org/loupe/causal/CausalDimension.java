@@ -1,18 +1,7 @@
 package org.loupe.causal;
 
 import java.util.Arrays;
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import org.loupe.activations.GradientLoss;
-import org.loupe.harvest.Forward;
-import org.loupe.harvest.LossGradients;
-import org.loupe.lm.HookPoint;
-import org.loupe.lm.LanguageModel;
-import org.loupe.lm.TokenBatch;
-import org.loupe.tensor.Covariance;
 import org.loupe.tensor.SymmetricEigen;
-import org.loupe.tensor.Workers;
 
 /**
  * How many directions of the rows at a hook point the model's output depends on: of the eigenvalues λ of the Fisher matrix E[g gᵀ], g the
@@ -28,7 +17,7 @@ import org.loupe.tensor.Workers;
  * @param effectiveRank see above
  * @param participationRatio see above
  * @param width of the rows
- * @param rows gradients that the matrix was estimated from
+ * @param rows gradients that the matrix was estimated from, at rows where effects are counted
  */
 public record CausalDimension(double effectiveRank, double participationRatio, int width, long rows) {
     /** Of a second moment [d][d]. */
@@ -43,34 +32,5 @@ public record CausalDimension(double effectiveRank, double participationRatio, i
             squares += p * p;
         }
         return new CausalDimension(Math.exp(entropy), 1 / squares, moment.length, rows);
-    }
-
-    /**
-     * Measures.
-     *
-     * @param hook where the gradients are taken
-     * @param normLimits largest norms by hook point; rows above them are attention sinks and not counted
-     */
-    static CausalDimension of(
-            LanguageModel model,
-            HookPoint hook,
-            List<TokenBatch> batches,
-            Map<String, Double> normLimits,
-            long seed,
-            Workers workers) {
-        LossGradients gradients = new LossGradients(model, hook, GradientLoss.KL, seed);
-        Covariance covariance = new Covariance(model.width(hook));
-        double limit = normLimits.getOrDefault(hook.toString(), 0.0);
-        int first = 0;
-        for (TokenBatch batch : batches) {
-            Forward.Rows found = gradients.of(batch, first);
-            int[] predicting = batch.predicting();
-            int[] counted = Arrays.stream(Positions.replaced(batch, found.parts(), List.of(limit)))
-                    .filter(row -> Arrays.binarySearch(predicting, row) >= 0)
-                    .toArray();
-            covariance.add(Positions.gather(Objects.requireNonNull(found.gradients()), counted), workers);
-            first += batch.sequences();
-        }
-        return of(covariance.secondMoment(), covariance.rows());
     }
 }

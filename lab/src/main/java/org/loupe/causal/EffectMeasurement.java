@@ -10,12 +10,15 @@ import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.loupe.eval.Evaluation.Progress;
+import org.loupe.harvest.DrawnLabels;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.TokenBatch;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Kernels;
+import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 /**
@@ -36,7 +39,9 @@ public final class EffectMeasurement {
     private final Known known;
     private final double[] drawn; // share of each latent's firings that is ablated
     private final float[] squares; // ‖d‖² of each dictionary row
+    private final DrawnLabels labels;
     private final FiringSums sums;
+    private final Covariance gradients;
     private final List<Ablated> ablated = new ArrayList<>();
     private final Map<Integer, Part> waiting = new TreeMap<>();
     private int next;
@@ -51,7 +56,8 @@ public final class EffectMeasurement {
      */
     public record Known(long[] count, long rows, float[] strongest, float[][] bands) {}
 
-    private record Part(Firings firings, List<Ablated> ablated, int length) {}
+    /** @param drawn gradients for the causal dimension, in one matrix or none */
+    private record Part(Firings firings, List<Ablated> ablated, List<Matrix> drawn, int length) {}
 
     /**
      * Measures.
@@ -75,28 +81,23 @@ public final class EffectMeasurement {
                 .sum();
         EffectMeasurement run = new EffectMeasurement(
                 model, loaded.sae(), new Attribution(model, loaded, normLimits), config, known, tokens);
-        long all = batches.stream().mapToLong(TokenBatch::size).sum();
+        long[] places = new long[batches.size() + 1];
+        for (int i = 0; i < batches.size(); i++) {
+            places[i + 1] = places[i] + batches.get(i).size();
+        }
         long[] done = new long[1];
-        model.sideBySide(batches.size(), i -> {
-            Part part = run.measure(i, batches.get(i));
-            synchronized (run) {
-                run.add(i, part);
-                done[0] += batches.get(i).size();
-                progress.at("effects", done[0], all);
-            }
-        });
-        CausalDimension dimension;
         try (Workers alone = new Workers(1)) {
-            dimension = CausalDimension.of(
-                    model,
-                    run.attribution.written(),
-                    batches.subList(0, Math.min(batches.size(), DIMENSION_BATCHES)),
-                    normLimits,
-                    config.seed(),
-                    alone);
+            model.sideBySide(batches.size(), i -> {
+                Part part = run.measure(i, batches.get(i), places[i]);
+                synchronized (run) {
+                    run.add(i, part, alone);
+                    done[0] += batches.get(i).size();
+                    progress.at("effects", done[0], places[batches.size()]);
+                }
+            });
         }
         List<LatentEffect> latents = run.latents();
-        return new Effects(tokens, latents, EffectSummary.of(latents, run.ablated, known, run.sums, dimension));
+        return new Effects(tokens, latents, EffectSummary.of(latents, run.ablated, known, run.sums, run.dimension()));
     }
 
     private EffectMeasurement(
@@ -106,7 +107,9 @@ public final class EffectMeasurement {
         this.attribution = attribution;
         this.config = config;
         this.known = known;
+        this.labels = new DrawnLabels(config.seed());
         this.sums = new FiringSums(sae.latents());
+        this.gradients = new Covariance(sae.dOut());
         this.squares = new float[sae.latents()];
         for (int i = 0; i < squares.length; i++) {
             int row = sae.decoder().offset(i);
@@ -120,19 +123,22 @@ public final class EffectMeasurement {
         }
     }
 
-    private Part measure(int number, TokenBatch batch) {
+    /** @param firstPlace of the batch in the text */
+    private Part measure(int number, TokenBatch batch, long firstPlace) {
+        List<OutputLoss> also =
+                number < DIMENSION_BATCHES ? List.of(new OutputLoss.Drawn(labels, firstPlace)) : List.of();
         try (PointerScope _ = new PointerScope();
                 Workers alone = new Workers(1)) {
-            Attribution.Result run =
-                    attribution.run(batch, new OutputLoss.CrossEntropy(), config.steps(), new Encoder(sae, alone));
+            Attribution.Result run = attribution.run(
+                    batch, new OutputLoss.CrossEntropy(), config.steps(), new Encoder(sae, alone), also);
             Firings firings = run.firings();
             int[] which = IntStream.range(0, config.exact() == 0 ? 0 : firings.count())
                     .filter(i -> isDrawn(firings.latent()[i], number, firings.row()[i]))
                     .toArray();
             List<Ablated> exact = which.length == 0
                     ? List.of()
-                    : new Ablations(model, sae, batch, attribution, run).of(firings, which, known.strongest);
-            return new Part(firings, exact, batch.length());
+                    : new Ablations(model, sae, batch, attribution.written(), run).of(which, known.strongest);
+            return new Part(firings, exact, run.also(), batch.length());
         }
     }
 
@@ -143,12 +149,17 @@ public final class EffectMeasurement {
     }
 
     /** Adds up parts in the order of their numbers, whatever the order they are ready in: sums in double depend on it. */
-    private void add(int number, Part part) {
+    private void add(int number, Part part, Workers workers) {
         waiting.put(number, part);
         for (Part ready = waiting.remove(next); ready != null; ready = waiting.remove(++next)) {
             sums.add(ready.firings, ready.length, squares, known.bands);
             ablated.addAll(ready.ablated);
+            ready.drawn.stream().filter(rows -> rows.rows() > 0).forEach(rows -> gradients.add(rows, workers));
         }
+    }
+
+    private CausalDimension dimension() {
+        return CausalDimension.of(gradients.secondMoment(), gradients.rows());
     }
 
     private List<LatentEffect> latents() {

@@ -9,12 +9,15 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
+import org.loupe.lm.KeptRun;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
@@ -38,7 +41,7 @@ final class JudgedPart {
     private List<Matrix> read = List.of();
     private Matrix stream = Matrix.zeros(0, 0);
     private final Map<HookPoint, Matrix> clean = new HashMap<>();
-    private float[] cleanLogProbabilities = new float[0]; // [tokens, vocabulary], where KL is judged
+    private float[] cleanLogProbabilities = new float[0]; // [predicting, vocabulary], where KL is judged
     private int[] rows = new int[0];
 
     JudgedPart(Setting setting, TokenBatch tokens) {
@@ -61,7 +64,8 @@ final class JudgedPart {
             }));
             Tensor logits = setting.model().logits(tokens, hooks).flatten(0, 1);
             if (setting.kinds().contains(Judge.Kind.KL)) {
-                cleanLogProbabilities = Tensors.floats(logits.log_softmax(1));
+                Tensor at = logits.index_select(0, Tensors.tensor(predicting, predicting.length));
+                cleanLogProbabilities = Tensors.floats(at.log_softmax(1));
             }
             read = setting.points().hooks().stream()
                     .map(seen::get)
@@ -110,13 +114,11 @@ final class JudgedPart {
         for (Judge.Kind kind : setting.kinds()) {
             try (PointerScope _ = new PointerScope()) {
                 Tensor leaf = tensor(on).set_requires_grad(true);
-                List<Tensor> errors = new ArrayList<>();
-                double value = setting.model().withGradients(() -> {
-                    Tensor sum = loss(kind, leaf, written, spread, errors);
-                    sum.backward();
-                    return sum.item_double();
+                double value = setting.model().withGradients(() -> switch (kind) {
+                    case MSE -> later(leaf, written, spread);
+                    case CE -> output(new OutputLoss.CrossEntropy(), leaf, written);
+                    case KL -> output(new OutputLoss.KullbackLeibler(), leaf, written);
                 });
-                errors.forEach(Tensor::releaseReference);
                 terms.put(kind, new Judge.Term(kind, value, gathered(Tensors.matrix(leaf.grad()), taken)));
             }
         }
@@ -131,45 +133,54 @@ final class JudgedPart {
         return Tensors.tensor(rows.data(), tokens.sequences(), tokens.length(), rows.cols());
     }
 
-    /** @param errors receives what hooks keep of a run, for the caller to release */
-    private Tensor loss(
-            Judge.Kind kind, Tensor leaf, HookPoint written, Map<HookPoint, Double> spread, List<Tensor> errors) {
+    /** The error at later hook points; the gradient goes to the leaf. */
+    private double later(Tensor leaf, HookPoint written, Map<HookPoint, Double> spread) {
+        List<Tensor> errors = new ArrayList<>();
         Map<HookPoint, Hook> hooks = new HashMap<>();
-        boolean starts = setting.points().start().equals(written);
-        if (!starts) {
-            hooks.put(written, (_, _) -> leaf);
+        for (HookPoint point : setting.later()) {
+            hooks.put(point, (at, rows) -> {
+                Matrix before = Objects.requireNonNull(clean.get(at));
+                int[] judged = IntStream.range(0, tokens.size())
+                        .filter(i -> Positions.isDocument(tokens, i))
+                        .toArray();
+                Tensor which = Tensors.tensor(judged, judged.length);
+                Tensor difference = rows.flatten(0, 1)
+                        .index_select(0, which)
+                        .to(torch.ScalarType.Float)
+                        .sub(Tensors.tensor(before).index_select(0, which));
+                double scale = 1 / (setting.later().size() * Objects.requireNonNull(spread.get(at)));
+                errors.add(Tensors.keep(difference.square().sum().mul(new Scalar(scale))));
+                return rows;
+            });
         }
-        if (kind == Judge.Kind.MSE) {
-            for (HookPoint point : setting.later()) {
-                hooks.put(point, (at, rows) -> {
-                    Matrix before = Objects.requireNonNull(clean.get(at));
-                    int[] judged = IntStream.range(0, tokens.size())
-                            .filter(i -> Positions.isDocument(tokens, i))
-                            .toArray();
-                    Tensor which = Tensors.tensor(judged, judged.length);
-                    Tensor difference = rows.flatten(0, 1)
-                            .index_select(0, which)
-                            .to(torch.ScalarType.Float)
-                            .sub(Tensors.tensor(before).index_select(0, which));
-                    double scale = 1 / (setting.later().size() * Objects.requireNonNull(spread.get(at)));
-                    errors.add(Tensors.keep(difference.square().sum().mul(new Scalar(scale))));
-                    return rows;
-                });
-            }
-        }
-        Tensor start = starts ? leaf : tensor(stream);
-        Tensor logProbabilities = setting.model()
-                .logitsFrom(setting.points().start(), start, tokens, hooks)
-                .flatten(0, 1)
-                .log_softmax(1);
-        return switch (kind) {
-            case MSE ->
+        run(leaf, written, hooks);
+        Tensor sum =
                 torch.stack(new TensorVector(errors.toArray(Tensor[]::new))).sum();
-            case CE -> new OutputLoss.CrossEntropy().of(tokens, logProbabilities, logProbabilities);
-            case KL -> {
-                Tensor asItIs = Tensors.tensor(cleanLogProbabilities, tokens.size(), logProbabilities.size(1));
-                yield new OutputLoss.KullbackLeibler().of(tokens, logProbabilities, asItIs);
-            }
-        };
+        sum.backward();
+        errors.forEach(Tensor::releaseReference);
+        return sum.item_double();
+    }
+
+    /** A loss of the output; the gradient goes to the leaf. */
+    private double output(OutputLoss loss, Tensor leaf, HookPoint written) {
+        Tensor residual = run(leaf, written, new HashMap<>()).residual();
+        int[] judged = loss.judged(tokens);
+        Tensor logits =
+                setting.model().unembed(residual.flatten(0, 1).index_select(0, Tensors.tensor(judged, judged.length)));
+        Tensor p = logits.detach().log_softmax(1);
+        Tensor asItIs =
+                cleanLogProbabilities.length == 0 ? p : Tensors.tensor(cleanLogProbabilities, judged.length, p.size(1));
+        logits.backward(loss.slope(tokens, p, asItIs), new BoolOptional(), false, new TensorArrayRefOptional());
+        return loss.value(tokens, p, asItIs);
+    }
+
+    /** @param hooks to which that which puts the leaf in place is added */
+    private KeptRun run(Tensor leaf, HookPoint written, Map<HookPoint, Hook> hooks) {
+        HookPoint start = setting.points().start();
+        if (start.equals(written)) {
+            return setting.model().keep(start, leaf, tokens, hooks);
+        }
+        hooks.put(written, (_, _) -> leaf);
+        return setting.model().keep(start, tensor(stream), tokens, hooks);
     }
 }

@@ -1,42 +1,116 @@
 package org.loupe.causal;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.loupe.harvest.DrawnLabels;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 
-/** A number that a model's output is judged by, of which effects are effects. */
+/**
+ * A number that a model's output is judged by, of which effects are effects: a sum over some tokens of a batch, 0 where there are
+ * none. Its slope by the logits is known, so that backward begins there.
+ */
 public sealed interface OutputLoss {
+    /** The tokens whose distributions are judged, as indices of {@link TokenBatch#ids}, ascending. */
+    int[] judged(TokenBatch batch);
+
     /**
-     * The loss, summed over the batch; 0 where it has nothing to judge.
+     * The loss.
      *
-     * @param logProbabilities {@code [tokens of the batch, vocabulary]} of the run that is judged
+     * @param logProbabilities {@code [judged tokens, vocabulary]} of the run that is judged
      * @param clean the same of the model as it is
      */
-    Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean);
+    double value(TokenBatch batch, Tensor logProbabilities, Tensor clean);
 
-    /** −log p of every token that follows another of its document. */
+    /** Its derivative by the logits of the run that is judged, {@code [judged tokens, vocabulary]}. */
+    Tensor slope(TokenBatch batch, Tensor logProbabilities, Tensor clean);
+
+    /** −log p of every token that follows another of its document; the slope is p − 1_token. */
     record CrossEntropy() implements OutputLoss {
         @Override
-        public Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
-            int[] at = batch.predicting();
-            int[] targets = Arrays.stream(at).map(i -> batch.ids()[i + 1]).toArray();
-            return logProbabilities
-                    .index_select(0, Tensors.tensor(at, at.length))
-                    .gather(1, Tensors.tensor(targets, targets.length, 1))
-                    .sum()
-                    .neg();
+        public int[] judged(TokenBatch batch) {
+            return batch.predicting();
+        }
+
+        @Override
+        public double value(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return negative(logProbabilities, following(batch));
+        }
+
+        @Override
+        public Tensor slope(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return lessOne(logProbabilities.exp(), following(batch));
+        }
+
+        private static int[] following(TokenBatch batch) {
+            return Arrays.stream(batch.predicting())
+                    .map(i -> batch.ids()[i + 1])
+                    .toArray();
         }
     }
 
-    /** KL(model as it is ‖ run) at every such place. Its slope at the model as it is is 0: take it along several steps. */
+    /**
+     * −log p, at the same places, of labels drawn from the distribution of the model as it is.
+     *
+     * @param firstPlace of the batch in the text ({@link DrawnLabels})
+     */
+    record Drawn(DrawnLabels labels, long firstPlace) implements OutputLoss {
+        @Override
+        public int[] judged(TokenBatch batch) {
+            return batch.predicting();
+        }
+
+        @Override
+        public double value(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return negative(logProbabilities, drawn(batch, clean.exp()));
+        }
+
+        @Override
+        public Tensor slope(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return lessOne(logProbabilities.exp(), drawn(batch, clean.exp()));
+        }
+
+        private int[] drawn(TokenBatch batch, Tensor p) {
+            int[] at = batch.predicting();
+            MemorySegment memory = Tensors.bytes(p);
+            float[] row = new float[Math.toIntExact(p.size(1))];
+            return IntStream.range(0, at.length)
+                    .map(i -> {
+                        MemorySegment.copy(
+                                memory,
+                                ValueLayout.JAVA_FLOAT,
+                                (long) i * row.length * Float.BYTES,
+                                row,
+                                0,
+                                row.length);
+                        return labels.of(row, firstPlace + at[i]);
+                    })
+                    .toArray();
+        }
+    }
+
+    /**
+     * KL(model as it is ‖ run) at every such place; the slope is q − p. At the model as it is that is 0: take it along several steps.
+     */
     record KullbackLeibler() implements OutputLoss {
         @Override
-        public Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
-            int[] at = batch.predicting();
-            Tensor which = Tensors.tensor(at, at.length);
-            Tensor p = clean.index_select(0, which);
-            return p.exp().mul(p.sub(logProbabilities.index_select(0, which))).sum();
+        public int[] judged(TokenBatch batch) {
+            return batch.predicting();
+        }
+
+        @Override
+        public double value(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return clean.exp().mul_(clean.sub(logProbabilities)).sum().item_double();
+        }
+
+        @Override
+        public Tensor slope(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            return logProbabilities.exp().sub_(clean.exp());
         }
     }
 
@@ -47,9 +121,35 @@ public sealed interface OutputLoss {
      */
     record LogitDifference(int row, int token, int other) implements OutputLoss {
         @Override
-        public Tensor of(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
-            Tensor at = logProbabilities.narrow(0, row, 1).view(-1);
-            return at.narrow(0, other, 1).sub(at.narrow(0, token, 1)).sum();
+        public int[] judged(TokenBatch batch) {
+            return new int[] {row};
         }
+
+        @Override
+        public double value(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            Tensor at = logProbabilities.view(-1);
+            return at.narrow(0, other, 1).sub(at.narrow(0, token, 1)).item_double();
+        }
+
+        @Override
+        public Tensor slope(TokenBatch batch, Tensor logProbabilities, Tensor clean) {
+            Tensor slope = torch.zeros_like(logProbabilities);
+            slope.view(-1).narrow(0, other, 1).add_(new Scalar(1));
+            slope.view(-1).narrow(0, token, 1).sub_(new Scalar(1));
+            return slope;
+        }
+    }
+
+    private static double negative(Tensor logProbabilities, int[] labels) {
+        return -logProbabilities
+                .gather(1, Tensors.tensor(labels, labels.length, 1))
+                .sum()
+                .item_double();
+    }
+
+    /** p − 1_label; p is overwritten. */
+    private static Tensor lessOne(Tensor p, int[] labels) {
+        Tensor at = Tensors.tensor(labels, labels.length, 1);
+        return p.scatter_add_(1, at, torch.full(new long[] {labels.length, 1}, new Scalar(-1f)));
     }
 }

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.GradientLoss;
@@ -120,32 +121,57 @@ public final class RealModel implements AutoCloseable {
      * @return fvu and l0 of the rows there, ce_increase, ce_recovered_mean, kl, top1_agreement
      */
     public Map<String, Double> splice(SaeFolder.Loaded loaded, ActivationStore store) {
-        SplicePoints points = SplicePoints.of(loaded, model(), store.info().normLimits());
-        Sae sae = loaded.sae();
-        Encoder encoder = new Encoder(sae, workers);
-        RowMetrics rows = new RowMetrics(sae.dOut());
-        LatentMetrics usage = new LatentMetrics(sae.latents());
-        boolean pairs = points.firstReplaced() > 0;
-        Map<String, Reconstruction> replacements = new LinkedHashMap<>();
-        replacements.put("sae", (both, out) -> {
+        return Objects.requireNonNull(splice(Map.of("sae", loaded), store).get("sae"));
+    }
+
+    /** The same of several SAEs of one hook point, side by side: the model as it is runs once for all. */
+    public Map<String, Map<String, Double>> splice(Map<String, SaeFolder.Loaded> saes, ActivationStore store) {
+        SplicePoints points = SplicePoints.of(
+                saes.values().iterator().next(), model(), store.info().normLimits());
+        Map<String, Spliced> spliced = new LinkedHashMap<>();
+        saes.forEach((name, loaded) -> spliced.put(name, new Spliced(loaded.sae(), points.firstReplaced() > 0)));
+        SpliceResult result = splice(points, store, new LinkedHashMap<>(spliced));
+        double mean = meanIncrease(points, store);
+        Map<String, Map<String, Double>> all = new LinkedHashMap<>();
+        spliced.forEach((name, sae) -> {
+            SpliceResult.Effect effect = Objects.requireNonNull(result.effects().get(name));
+            Map<String, Double> values = new LinkedHashMap<>();
+            put(values, Metric.FVU, sae.rows.scores().value(Metric.FVU));
+            put(values, Metric.L0, sae.usage.scores().value(Metric.L0));
+            put(values, Metric.CE_INCREASE, effect.increase());
+            put(values, Metric.KL, effect.kl());
+            put(values, Metric.CE_RECOVERED_MEAN, 1 - effect.increase() / mean);
+            put(values, Metric.TOP1_AGREEMENT, effect.top1());
+            all.put(name, values);
+        });
+        return all;
+    }
+
+    /** An SAE in place of rows, which remembers how it did. */
+    private final class Spliced implements Reconstruction {
+        private final Sae sae;
+        private final boolean pairs;
+        private final Encoder encoder;
+        private final RowMetrics rows;
+        private final LatentMetrics usage;
+
+        Spliced(Sae sae, boolean pairs) {
+            this.sae = sae;
+            this.pairs = pairs;
+            this.encoder = new Encoder(sae, workers);
+            this.rows = new RowMetrics(sae.dOut());
+            this.usage = new LatentMetrics(sae.latents());
+        }
+
+        @Override
+        public void apply(Matrix both, Matrix out) {
             Matrix x = pairs ? both.columns(0, sae.dIn()) : both;
             Latents latents = encoder.encode(x);
             Decoder.decode(sae, latents, out, workers);
             Decoder.addSkip(sae, x, out, workers);
             rows.add(pairs ? both.columns(sae.dIn(), sae.dOut()) : both, out, workers);
             usage.add(latents);
-        });
-        SpliceResult result = splice(points, store, replacements);
-        SpliceResult.Effect effect =
-                java.util.Objects.requireNonNull(result.effects().get("sae"));
-        Map<String, Double> values = new LinkedHashMap<>();
-        put(values, Metric.FVU, rows.scores().value(Metric.FVU));
-        put(values, Metric.L0, usage.scores().value(Metric.L0));
-        put(values, Metric.CE_INCREASE, effect.increase());
-        put(values, Metric.KL, effect.kl());
-        put(values, Metric.CE_RECOVERED_MEAN, 1 - effect.increase() / meanIncrease(points, store));
-        put(values, Metric.TOP1_AGREEMENT, effect.top1());
-        return values;
+        }
     }
 
     /** Puts what stands in for rows into the model, one after the other, on held-out text. */
@@ -183,7 +209,7 @@ public final class RealModel implements AutoCloseable {
     private double meanIncrease(SplicePoints points, ActivationStore store) {
         return ceMean.computeIfAbsent(points.replaced() + store.folder().toString(), _ -> {
             SpliceResult result = splice(points, store, Map.of(MEAN, Reconstruction.constant(mean(store))));
-            return java.util.Objects.requireNonNull(result.effects().get(MEAN)).increase();
+            return Objects.requireNonNull(result.effects().get(MEAN)).increase();
         });
     }
 

@@ -15,30 +15,26 @@ import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
-import org.loupe.tensor.SplitMix;
 
 /**
  * The rows x at a hook point and g = ∂/∂x Σ_i −log p_i(label_i), i over the tokens of a row of the plan whose next token is of the
  * same document. Since documents do not see each other, a row's g is that of its own document's sum; it is 0 at a document's last token.
  *
- * <p>The derivative by the logits is known, p_i − 1_label, so backward begins there and no loss is computed. A label that is
- * drawn depends on p, the seed and the token's place in the plan, not on the cut into batches, on threads, or on what ran before.
+ * <p>The derivative by the logits is known, p_i − 1_label, so backward begins there and no loss is computed. Labels that are
+ * drawn are {@link DrawnLabels}.
  */
 public final class LossGradients implements Forward {
-    /** Sets the draws apart from what else the seed decides. */
-    private static final long LABELS = 0x6C6162656CL;
-
     private final LanguageModel model;
     private final HookPoint hook;
     private final GradientLoss loss;
-    private final long seed;
+    private final DrawnLabels labels;
 
     /** @param seed of the labels that are drawn */
     public LossGradients(LanguageModel model, HookPoint hook, GradientLoss loss, long seed) {
         this.model = model;
         this.hook = hook;
         this.loss = loss;
-        this.seed = SplitMix.mix(seed, LABELS);
+        this.labels = new DrawnLabels(seed);
     }
 
     @Override
@@ -101,32 +97,12 @@ public final class LossGradients implements Forward {
             int label = switch (loss) {
                 case KL -> {
                     MemorySegment.copy(memory, ValueLayout.JAVA_FLOAT, bytes, row, 0, vocabulary);
-                    yield draw(row, uniform(seed, firstPlace + i));
+                    yield labels.of(row, firstPlace + i);
                 }
                 case CE -> some.ids()[i + 1];
             };
             long place = bytes + (long) label * Float.BYTES;
             memory.set(ValueLayout.JAVA_FLOAT, place, memory.get(ValueLayout.JAVA_FLOAT, place) - 1);
         }
-    }
-
-    /** A number in [0, 1) for a place. */
-    private static double uniform(long seed, long place) {
-        return (SplitMix.mix(seed, place) >>> 11) * 0x1p-53;
-    }
-
-    /** The first v with Σ_{w ≤ v} p_w > u Σ p, in double. */
-    static int draw(float[] p, double u) {
-        double sum = 0;
-        for (float each : p) {
-            sum += each;
-        }
-        double left = u * sum;
-        int label = 0;
-        for (int v = 0; v < p.length && left >= 0; v++) {
-            left -= p[v];
-            label = p[v] > 0 ? v : label;
-        }
-        return label;
     }
 }

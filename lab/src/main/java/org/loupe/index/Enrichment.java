@@ -24,8 +24,8 @@ public record Enrichment(int hits, int drawn, double base, double lift, double l
     public static final double LIFT = 3;
 
     /** How many documents of a store have each category. */
-    record Base(int[] perCategory, int total) {
-        static Base of(int[] category, int categories) {
+    public record Base(int[] perCategory, int total) {
+        public static Base of(int[] category, int categories) {
             int[] counts = new int[categories];
             int total = 0;
             for (int c : category) {
@@ -39,7 +39,7 @@ public record Enrichment(int hits, int drawn, double base, double lift, double l
     }
 
     /** The category with the smallest p; of equal ones the first. */
-    record Best(int category, Enrichment enrichment) {}
+    public record Best(int category, Enrichment enrichment) {}
 
     /**
      * The most enriched category among documents; null where none of them has one.
@@ -47,7 +47,7 @@ public record Enrichment(int hits, int drawn, double base, double lift, double l
      * @param drawn document numbers, distinct
      * @param category category of each document of the store, −1 for none
      */
-    static @Nullable Best best(int[] drawn, int[] category, Base base) {
+    public static @Nullable Best best(int[] drawn, int[] category, Base base) {
         int[] hits = new int[base.perCategory().length];
         int n = 0;
         for (int document : drawn) {

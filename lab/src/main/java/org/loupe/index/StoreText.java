@@ -17,8 +17,9 @@ import org.loupe.activations.DocumentTable;
  * @param category category of each document as an index into {@code categories}; −1 where it has none or no row
  * @param categories the categories' names, sorted
  */
-record StoreText(int[] document, int[] position, int prefix, int[][] tokens, int[] category, List<String> categories) {
-    static StoreText read(ActivationStore store) {
+public record StoreText(
+        int[] document, int[] position, int prefix, int[][] tokens, int[] category, List<String> categories) {
+    public static StoreText read(ActivationStore store) {
         int rows = Math.toIntExact(store.rows());
         int[] document = store.documents(0, rows);
         DocumentTable table = store.documents();

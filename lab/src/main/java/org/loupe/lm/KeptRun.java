@@ -3,6 +3,7 @@ package org.loupe.lm;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -62,11 +63,16 @@ public final class KeptRun {
             }
         }
         int[] turns = Arrays.stream(rows).map(row -> positions[row]).toArray();
-        int[] sequences = ends.stream().mapToInt(End::sequence).toArray();
-        Tensor which = Tensors.tensor(sequences, sequences.length);
+        int[][] past = ends.stream().map(this::past).toArray(int[][]::new);
+        int most = Arrays.stream(past).mapToInt(p -> p.length).max().orElseThrow();
+        int[] places = new int[ends.size() * most]; // where an end's past is shorter, any token stands in, masked
+        for (int e = 0; e < past.length; e++) {
+            System.arraycopy(past[e], 0, places, e * most, past[e].length);
+        }
+        Tensor which = Tensors.tensor(places, places.length);
         KeyValues before = (block, key, value) -> {
-            KeyValues.Pair past = seen.seen(block);
-            return new KeyValues.Pair(joined(past.keys(), which, key), joined(past.values(), which, value));
+            KeyValues.Pair all = seen.seen(block);
+            return new KeyValues.Pair(joined(all.keys(), which, key), joined(all.values(), which, value));
         };
         Tensor index = Tensors.tensor(rows, rows.length);
         Tensor own = start.reshape(-1, start.size(2)).index_select(0, index).view(ends.size(), longest, start.size(2));
@@ -74,40 +80,51 @@ public final class KeptRun {
         return model.residual(
                 from,
                 here ? change.at(at, own) : own,
-                AttentionPlan.ends(turns, mask(ends, longest), ends.size(), longest, model.architecture()),
+                AttentionPlan.ends(turns, mask(ends, past, most, longest), ends.size(), longest, model.architecture()),
                 before,
                 here ? Map.of() : Map.of(at, change));
     }
 
-    private static Tensor joined(Tensor past, Tensor which, Tensor own) {
-        return torch.cat(new TensorVector(past.index_select(0, which), own), 2);
+    /** The batch's tokens before an end that any of its tokens sees, as indices of all. */
+    private int[] past(End end) {
+        int row = end.sequence() * batch.length();
+        return IntStream.range(row, row + end.first())
+                .filter(j -> IntStream.range(0, end.count()).anyMatch(u -> batch.sees(row + end.first() + u, j)))
+                .toArray();
     }
 
-    /** Which keys, the sequence's and then the end's own, each token of each end sees. */
-    private float[] mask(List<End> ends, int longest) {
-        int length = batch.length();
-        int keys = length + longest;
+    /** Keys or values {@code [ends, key/value heads, most + longest, head width]} of ends' pasts and of their own tokens. */
+    private static Tensor joined(Tensor all, Tensor which, Tensor own) {
+        Tensor past = all.transpose(1, 2).flatten(0, 1).index_select(0, which); // [ends · most, heads, head width]
+        long most = which.numel() / own.size(0);
+        Tensor each = past.view(own.size(0), most, own.size(1), own.size(3)).transpose(1, 2);
+        return torch.cat(new TensorVector(each, own), 2);
+    }
+
+    /** Which keys, the end's past's and then its own, each token of each end sees. */
+    private float[] mask(List<End> ends, int[][] past, int most, int longest) {
+        int keys = most + longest;
         float[] mask = new float[ends.size() * longest * keys];
         Arrays.fill(mask, Float.NEGATIVE_INFINITY);
         for (int e = 0; e < ends.size(); e++) {
             End end = ends.get(e);
+            int first = end.sequence() * batch.length() + end.first();
             for (int u = 0; u < longest; u++) {
                 int row = (e * longest + u) * keys;
-                mask[row + length + u] = 0;
-                for (int j = 0; j < end.first() && u < end.count(); j++) {
-                    mask[row + j] = score(end, end.first() + u, j);
+                mask[row + most + u] = 0;
+                for (int j = 0; j < past[e].length && u < end.count(); j++) {
+                    mask[row + j] = score(first + u, past[e][j]);
                 }
                 for (int v = 0; v < u && u < end.count(); v++) {
-                    mask[row + length + v] = score(end, end.first() + u, end.first() + v);
+                    mask[row + most + v] = score(first + u, first + v);
                 }
             }
         }
         return mask;
     }
 
-    /** What is added to the score of token i of an end's sequence for an earlier token j: 0 or −∞. */
-    private float score(End end, int i, int j) {
-        int row = end.sequence() * batch.length();
-        return batch.sees(row + i, row + j) ? 0 : Float.NEGATIVE_INFINITY;
+    /** What is added to the score of a token of the batch for an earlier one of its sequence: 0 or −∞. */
+    private float score(int i, int j) {
+        return batch.sees(i, j) ? 0 : Float.NEGATIVE_INFINITY;
     }
 }

@@ -195,17 +195,23 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * A run from given rows at a residual-stream hook point on, kept so that ends of its sequences can run again.
+     * A run from given rows at a residual-stream hook point on, kept so that ends of its sequences can run again. Within {@link
+     * #withGradients} its residual stream is recorded; what is kept for the ends is not.
      *
      * @param rows {@code [sequences, length, width]}; it and what is returned belong to the caller's {@code PointerScope}
+     * @param hooks for hook points after {@code from}; ends run without them
      */
-    public KeptRun keep(HookPoint from, Tensor rows, TokenBatch batch) {
+    public KeptRun keep(HookPoint from, Tensor rows, TokenBatch batch, Map<HookPoint, Hook> hooks) {
         requireStart(from, rows, batch);
         return inTurn(() -> {
             Tensor start = transformer.input(rows);
             KeyValueCache cache = new KeyValueCache(architecture, batch.sequences(), batch.length());
-            Tensor residual = residual(from, start, plan(batch), cache, Map.of());
-            return new KeptRun(this, batch, from, start, cache, residual);
+            KeyValues keeping = (block, key, value) -> {
+                cache.with(block, key.detach(), value.detach());
+                return new KeyValues.Pair(key, value);
+            };
+            Tensor residual = residual(from, start, plan(batch), keeping, hooks);
+            return new KeptRun(this, batch, from, start.detach(), cache, residual);
         });
     }
 

@@ -85,6 +85,9 @@ public final class Tensors {
         if (!tensor.is_contiguous()) {
             throw new IllegalArgumentException("the tensor is not contiguous");
         }
+        if (tensor.numel() == 0) {
+            return MemorySegment.NULL;
+        }
         return MemorySegment.ofAddress(tensor.data_ptr().address()).reinterpret(tensor.nbytes());
     }
 

@@ -161,6 +161,25 @@ class EffectMeasurementTest {
         assertEquals(0, measure(0, model).summary().ablated());
     }
 
+    /** The first batch's documents have one token each. */
+    @Test
+    void aTextMayBeginWithNothingToPredict() {
+        int[] ids = batches.getFirst().ids();
+        int[] segments = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            segments[i] = i % LENGTH;
+        }
+        List<TokenBatch> text = new ArrayList<>(batches);
+        text.addFirst(new TokenBatch(ids, 2, LENGTH, segments));
+        Effects effects = EffectMeasurement.run(
+                model, loaded, text, new EffectConfig(1000, 0, 1, 7), known(), Map.of(), Progress.NONE);
+        assertEquals(measure(0, model).summary().firings(), effects.summary().firings());
+        assertEquals(
+                firings().stream().mapToInt(f -> f.count() / 8).sum(),
+                effects.summary().dimension().rows());
+        assertTrue(effects.summary().dimension().effectiveRank() > 1);
+    }
+
     /** Where firings move the rows by little, first order is nearly exact; where by much (‖d‖ = 1.5), it is not. */
     @Test
     void theAgreementIsThatOfFirstOrderWithExact() {

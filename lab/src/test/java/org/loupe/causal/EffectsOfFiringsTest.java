@@ -199,10 +199,9 @@ class EffectsOfFiringsTest {
                     .toArray();
             List<Ablated> measured;
             try (PointerScope _ = new PointerScope()) {
-                Attribution.Result run =
-                        one.attribution.run(packed(), new OutputLoss.CrossEntropy(), 1, new Encoder(one.sae, workers));
-                measured =
-                        new Ablations(model, one.sae, packed(), one.attribution, run).of(one.firings, which, strongest);
+                Attribution.Result run = one.attribution.run(
+                        packed(), new OutputLoss.CrossEntropy(), 1, new Encoder(one.sae, workers), List.of());
+                measured = new Ablations(model, one.sae, packed(), one.written, run).of(which, strongest);
             }
             double[][] p = one.run(one.h);
             for (int n = 0; n < which.length; n++) {

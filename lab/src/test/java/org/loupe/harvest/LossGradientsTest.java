@@ -249,11 +249,11 @@ class LossGradientsTest {
     @Test
     void drawsAreByTheCumulativeSum() {
         float[] p = {0, 0.25f, 0, 0.5f, 0.25f, 0};
-        assertEquals(1, LossGradients.draw(p, 0));
-        assertEquals(1, LossGradients.draw(p, 0.2499));
-        assertEquals(3, LossGradients.draw(p, 0.25));
-        assertEquals(3, LossGradients.draw(p, 0.7499));
-        assertEquals(4, LossGradients.draw(p, 0.75));
-        assertEquals(4, LossGradients.draw(p, Math.nextDown(1.0)));
+        assertEquals(1, DrawnLabels.draw(p, 0));
+        assertEquals(1, DrawnLabels.draw(p, 0.2499));
+        assertEquals(3, DrawnLabels.draw(p, 0.25));
+        assertEquals(3, DrawnLabels.draw(p, 0.7499));
+        assertEquals(4, DrawnLabels.draw(p, 0.75));
+        assertEquals(4, DrawnLabels.draw(p, Math.nextDown(1.0)));
     }
 }

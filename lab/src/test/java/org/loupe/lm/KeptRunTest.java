@@ -58,7 +58,7 @@ class KeptRunTest {
             try (PointerScope _ = new PointerScope()) {
                 List<Matrix> rows = model.activations(batch, List.of(from, at));
                 Tensor start = Tensors.tensor(rows.getFirst().data(), 2, LENGTH, 32);
-                KeptRun kept = model.keep(from, start, batch);
+                KeptRun kept = model.keep(from, start, batch, Map.of());
                 Tensor changed = kept.again(ENDS, at, (_, own) -> firstRowMoved(own));
                 for (int e = 0; e < ENDS.size(); e++) {
                     KeptRun.End end = ENDS.get(e);

@@ -7,7 +7,13 @@ import org.loupe.io.BadInput;
 /** All experiments. */
 public final class Experiments {
     public static final List<Experiment> ALL = List.of(
-            new DownstreamQuestion(), new ByAccidentQuestion(), new SeedsQuestion(), new DictionariesQuestion());
+            new DownstreamQuestion(),
+            new ThresholdQuestion(),
+            new LowActivationsQuestion(),
+            new ByAccidentQuestion(),
+            new SeedsQuestion(),
+            new DictionariesQuestion(),
+            new NegativeFeaturesQuestion());
 
     private Experiments() {}
 

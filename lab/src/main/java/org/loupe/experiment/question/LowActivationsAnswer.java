@@ -1,0 +1,269 @@
+package org.loupe.experiment.question;
+
+import static org.loupe.experiment.question.LowActivationsQuestion.ARCHITECTURES;
+import static org.loupe.experiment.question.LowActivationsQuestion.CHANCE;
+import static org.loupe.experiment.question.LowActivationsQuestion.ENERGY;
+import static org.loupe.experiment.question.LowActivationsQuestion.KL_ALONE;
+import static org.loupe.experiment.question.LowActivationsQuestion.KL_AVERAGED;
+import static org.loupe.experiment.question.LowActivationsQuestion.KL_PER_ENERGY;
+import static org.loupe.experiment.question.LowActivationsQuestion.KL_RISE;
+import static org.loupe.experiment.question.LowActivationsQuestion.LABELLED;
+import static org.loupe.experiment.question.LowActivationsQuestion.LIFT;
+import static org.loupe.experiment.question.LowActivationsQuestion.ON_MODEL;
+import static org.loupe.experiment.question.LowActivationsQuestion.ON_WORLD;
+import static org.loupe.experiment.question.LowActivationsQuestion.RANDOM;
+import static org.loupe.experiment.question.LowActivationsQuestion.RATIO_CURVE;
+import static org.loupe.experiment.question.LowActivationsQuestion.TRUE_FIRING;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.loupe.experiment.Answer;
+import org.loupe.experiment.Chart;
+import org.loupe.experiment.Contrast;
+import org.loupe.experiment.Contrast.Direction;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.Say;
+import org.loupe.experiment.Scale;
+import org.loupe.experiment.Spread;
+import org.loupe.experiment.Trials;
+
+/** What the trials of {@link LowActivationsQuestion} say. */
+final class LowActivationsAnswer {
+    private static final String WEAKEST = Bands.NAMES.getFirst();
+    private static final String STRONGEST = Bands.NAMES.getLast();
+    private static final List<String> AXIS = List.of("weakest", "second", "third", "strongest", "random");
+
+    private final Trials trials;
+
+    private LowActivationsAnswer(Trials trials) {
+        this.trials = trials;
+    }
+
+    static Answer of(Trials trials, Scale scale, List<Quantity> quantities) {
+        LowActivationsAnswer answer = new LowActivationsAnswer(trials);
+        List<Answer.Table> tables = new ArrayList<>();
+        for (String where : List.of(ON_MODEL, ON_WORLD)) {
+            for (String architecture : ARCHITECTURES) {
+                tables.add(Answer.Table.of(architecture + where, trials, architecture + where, quantities));
+            }
+        }
+        return new Answer(
+                setting(scale),
+                answer.figures(),
+                tables,
+                answer.effect() + " " + answer.meaning(),
+                "Other layers and widths, other quarters than each latent’s own (the weakest of each row, or of all latents together), and text"
+                        + " whose categories say more about what a latent stands for than WordNet’s lexicographer files do.");
+    }
+
+    private static String setting(Scale scale) {
+        return "Each latent’s activations on the training rows are cut into quarters by size, from the weakest to the strongest. On unseen text"
+                + " one quarter of every latent at once is zeroed, or set to the latent’s mean in that quarter, or kept alone; a quarter of"
+                + " all activations drawn at random is the control. Rises are over the SAE as it is. ReLU, TopK and JumpReLU at one number"
+                + " of active latents (L0, measured, stands in the tables). Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
+                + scale.of(
+                        "8,000 tokens of WordNet, 512 latents, 16 active, 4 passes; 256 tokens to judge by",
+                        "100,000 tokens of WordNet, 2,048 latents, 32 active, 10 passes; 2,048 tokens to judge by")
+                + ". Known features: 256 in 64 dimensions, five on a row, strengths uniform on (0, 1]; 256 latents, 5 active.";
+    }
+
+    private List<Answer.Figure> figures() {
+        List<Answer.Figure> figures = new ArrayList<>();
+        String rise = "Zeroing the weakest quarter costs "
+                + each(a -> times(mean(a + ON_MODEL, WEAKEST, KL_RISE), mean(a + ON_MODEL, RANDOM, KL_RISE)))
+                + " of what a random quarter costs";
+        figures.add(figure(
+                "kl",
+                rise,
+                "Rise of the KL of the next token’s distribution when a quarter of every latent’s activations is zeroed; bars span the seeds.",
+                bands(KL_RISE, ON_MODEL, true).logY()));
+        String unit = "By share of f², the weakest quarter does "
+                + each(a ->
+                        times(mean(a + ON_MODEL, WEAKEST, KL_PER_ENERGY), mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)))
+                + " of what a random quarter does, the strongest "
+                + each(a ->
+                        times(mean(a + ON_MODEL, STRONGEST, KL_PER_ENERGY), mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)));
+        figures.add(figure(
+                "kl-per-energy",
+                unit,
+                "The same rise over the share of Σ f² that was zeroed: equal heights would mean that an activation matters by its size alone.",
+                bands(KL_PER_ENERGY, ON_MODEL, true).fromZero()));
+        String averaged = "Each quarter at its latent’s mean in place of its values: the weakest then costs "
+                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, KL_AVERAGED))) + " nats, the strongest "
+                + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, KL_AVERAGED)));
+        figures.add(figure(
+                "averaged",
+                averaged,
+                "Rise of the KL when a quarter’s activations are set to their mean: that they fire is kept, how strongly is lost.",
+                bands(KL_AVERAGED, ON_MODEL, false).fromZero()));
+        String alone = "Kept alone, the strongest quarter leaves a KL of "
+                + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, KL_ALONE))) + " nats, the weakest "
+                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, KL_ALONE)));
+        figures.add(figure(
+                "alone",
+                alone,
+                "KL to the model as it is where all activations but one quarter’s are zeroed.",
+                bands(KL_ALONE, ON_MODEL, false).fromZero()));
+        String latents = "Latent by latent: the median latent’s weakest quarter has "
+                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LowActivationsQuestion.EFFECT_RATIO)))
+                + " times the effect that its share of f² suggests";
+        figures.add(figure(
+                "by-latent",
+                latents,
+                "Share of a latent’s effect on the output (to second order) over its share of f², for the weakest and the strongest quarter,"
+                        + " from the latent with the least to the one with the most.",
+                ratios().across(1, "by size alone").logY()));
+        String labels = "By the documents of their weakest quarter "
+                + each(a -> Say.percent(mean(a + ON_MODEL, WEAKEST, LABELLED)))
+                + " of the latents have a clear category, by those of their strongest "
+                + each(a -> Say.percent(mean(a + ON_MODEL, STRONGEST, LABELLED)));
+        Chart labelled = bands(LABELLED, ON_MODEL, true).fromZero();
+        labelled.marks(
+                "by chance, TopK",
+                points(
+                        "TopK" + ON_MODEL,
+                        CHANCE,
+                        Stream.concat(Bands.NAMES.stream(), Stream.of(RANDOM)).toList()));
+        figures.add(figure(
+                "labels",
+                labels,
+                "Share of latents whose documents of a quarter, equally many of each, have an enriched WordNet category; “random” are"
+                        + " documents of any quarter. By chance: the categories dealt out anew.",
+                labelled));
+        String lift =
+                "The strongest quarter’s category comes up " + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LIFT)))
+                        + " times as often as by chance in documents of the weakest quarter, "
+                        + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, LIFT))) + " times in others of its own";
+        figures.add(figure(
+                "lift",
+                lift,
+                "The category that half of the strongest quarter’s documents suggests, counted in the documents of every quarter, in the"
+                        + " strongest in the other half; 1 is chance.",
+                bands(LIFT, ON_MODEL, true).across(1, "chance").fromZero()));
+        String truth = "Where the features are known, "
+                + each(a -> Say.percent(mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)))
+                + " of the weakest activations stand on rows where the feature fires, "
+                + each(a -> Say.percent(mean(a + ON_WORLD, STRONGEST, TRUE_FIRING))) + " of the strongest";
+        figures.add(figure(
+                "true-firings",
+                truth,
+                "Share of activations on whose rows the latent’s feature does fire; “random” are activations of any size.",
+                bands(TRUE_FIRING, ON_WORLD, true).fromZero()));
+        return figures;
+    }
+
+    private static Answer.Figure figure(String name, String message, String detail, Chart chart) {
+        return new Answer.Figure(name, message, detail, chart.svg(message));
+    }
+
+    private Chart bands(Quantity quantity, String where, boolean random) {
+        List<String> variants =
+                random ? Stream.concat(Bands.NAMES.stream(), Stream.of(RANDOM)).toList() : Bands.NAMES;
+        Chart chart = Chart.of("quarter of each latent’s activations", quantity.axis())
+                .categories(AXIS.subList(0, variants.size()));
+        ARCHITECTURES.forEach(a -> chart.marks(a, points(a + where, quantity, variants)));
+        return chart;
+    }
+
+    private List<Chart.Point> points(String part, Quantity quantity, List<String> variants) {
+        List<Chart.Point> points = new ArrayList<>();
+        for (int i = 0; i < variants.size(); i++) {
+            points.add(Chart.Point.of(i, trials.spread(part, variants.get(i), quantity.key())));
+        }
+        return points;
+    }
+
+    private Chart ratios() {
+        Chart chart = Chart.of("latents with less (%)", "effect share / f² share");
+        for (String band : List.of(WEAKEST, STRONGEST)) {
+            for (String a : ARCHITECTURES) {
+                double[] places = trials.places(a + ON_MODEL, band, RATIO_CURVE);
+                List<Spread> values = trials.curve(a + ON_MODEL, band, RATIO_CURVE);
+                List<Chart.Point> points = new ArrayList<>();
+                for (int i = 0; i < values.size(); i++) {
+                    points.add(Chart.Point.of(places[i], values.get(i)));
+                }
+                chart.markedLine(a + (band.equals(WEAKEST) ? ", weakest" : ", strongest"), points);
+            }
+        }
+        return chart;
+    }
+
+    private double mean(String part, String variant, Quantity quantity) {
+        return trials.spread(part, variant, quantity.key()).mean();
+    }
+
+    private static String times(double value, double of) {
+        return Say.percent(value / of);
+    }
+
+    /** A text for each architecture: "1 (ReLU), 2 (TopK) and 3 (JumpReLU)". */
+    private static String each(Function<String, String> text) {
+        return Say.list(
+                ARCHITECTURES.stream().map(a -> text.apply(a) + " (" + a + ")").toList());
+    }
+
+    /** What the seeds allow to say of all architectures alike: their common direction, else unclear. */
+    private Direction common(Quantity quantity, String variant, String than) {
+        List<Direction> directions = ARCHITECTURES.stream()
+                .map(a -> trials.contrast(a + ON_MODEL, variant, than, quantity.key())
+                        .direction())
+                .distinct()
+                .toList();
+        return directions.size() == 1 ? directions.getFirst() : Direction.UNCLEAR;
+    }
+
+    private boolean oneSeed() {
+        return trials.spread(ARCHITECTURES.getFirst() + ON_MODEL, WEAKEST, KL_RISE.key())
+                        .count()
+                < 2;
+    }
+
+    private boolean matters() {
+        return ARCHITECTURES.stream()
+                .allMatch(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE.key())).more());
+    }
+
+    private String effect() {
+        String numbers = "zeroing the weakest quarter of every latent’s activations, "
+                + each(a -> Say.percent(mean(a + ON_MODEL, WEAKEST, ENERGY))) + " of f², raises the KL by "
+                + each(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE.key())).text())
+                + " nats a token, a random quarter by " + each(a -> Say.number(mean(a + ON_MODEL, RANDOM, KL_RISE)));
+        if (oneSeed()) {
+            return "One seed cannot tell: " + numbers + ".";
+        }
+        Direction whole = common(KL_RISE, WEAKEST, RANDOM);
+        if (whole == Direction.LESS) {
+            String little = matters() ? "Little, but not nothing" : "No effect that one can tell at this size";
+            return little
+                    + switch (common(KL_PER_ENERGY, WEAKEST, RANDOM)) {
+                        case LESS -> ", and less than their size says: ";
+                        case MORE -> ", and more than their size says: ";
+                        case UNCLEAR -> ", about what their size says: ";
+                    }
+                    + numbers + ".";
+        }
+        return (whole == Direction.MORE ? "Yes, more than others: " : "We cannot tell at this size: ") + numbers + ".";
+    }
+
+    private String meaning() {
+        String numbers = "the category of the strongest quarter’s documents comes up "
+                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LIFT)) + " against "
+                        + Say.number(mean(a + ON_MODEL, STRONGEST, LIFT)))
+                + " times as often as by chance in the weakest’s and in others of its own, and where the features are known "
+                + each(a -> Say.percent(mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)) + " against "
+                        + Say.percent(mean(a + ON_WORLD, STRONGEST, TRUE_FIRING)))
+                + " of the weakest and of the strongest activations are true firings";
+        if (oneSeed()) {
+            return "Nor can it tell whether they are harder to interpret: " + numbers + ".";
+        }
+        return switch (common(LIFT, WEAKEST, STRONGEST)) {
+                    case LESS -> "They are harder to interpret: ";
+                    case MORE -> "They are easier to interpret: ";
+                    case UNCLEAR -> "Whether they are harder to interpret does not come out alike for all three: ";
+                }
+                + numbers + ".";
+    }
+}
