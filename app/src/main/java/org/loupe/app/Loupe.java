@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
             HarvestCommand.class,
             SynthCommand.class,
             TrainCommand.class,
+            JacobianCommand.class,
             EvalCommand.class,
             IndexCommand.class,
             ExploreCommand.class,

@@ -181,6 +181,11 @@ public final class ActivationStore implements RowSource {
         return info.gradients() == null ? RowSource.super.gradients() : new StoreGradients(this);
     }
 
+    @Override
+    public String gradientLoss() {
+        return info.gradients() == null ? "" : info.gradients().key();
+    }
+
     /** The activations of rows [from, from + count) as f32, to rows {@code at} on of {@code out}, [· × info().width()]. */
     void readInputs(long from, int count, Matrix out, int at) {
         pieces(from, count, (shard, row, n, done) -> floats(shard.activations(), row, n, out, at + done));

@@ -46,6 +46,11 @@ public interface RowSource extends AutoCloseable {
         throw new BadInput(name() + ": holds no gradients; a store made by harvest --gradients does");
     }
 
+    /** What {@link #gradients} are of, by its {@link GradientLoss#key}; empty where that is unknown or there are none. */
+    default String gradientLoss() {
+        return "";
+    }
+
     /**
      * Copies rows [from, from + count) as f32.
      *

@@ -42,7 +42,7 @@ public final class SaeFolder {
         SafetensorsWriter weights = new SafetensorsWriter();
         boolean tied = sae.activation().tied();
         if (!tied) {
-            weights.f32("W_enc", transpose(sae.encoder()));
+            weights.f32("W_enc", sae.encoder().transposed());
         }
         weights.f32("W_dec", sae.decoder()).f32("b_dec", sae.decoderBias(), sae.dOut());
         if (!tied) {
@@ -178,7 +178,7 @@ public final class SaeFolder {
         try (Safetensors weights = Safetensors.open(folder.resolve(WEIGHTS))) {
             Activation activation = activation(file, config, weights, m);
             boolean tied = activation.tied();
-            Matrix untied = tied ? Matrix.zeros(0, 0) : transpose(new Matrix(d, m, finite(weights, "W_enc", d, m)));
+            Matrix untied = tied ? Matrix.zeros(0, 0) : new Matrix(d, m, finite(weights, "W_enc", d, m)).transposed();
             Matrix decoder = new Matrix(m, dOut, finite(weights, "W_dec", m, dOut));
             Matrix encoder = tied ? decoder : untied;
             float[] bias = tied ? new float[m] : finite(weights, encoderBias(activation), m);
@@ -335,20 +335,5 @@ public final class SaeFolder {
             }
         }
         return values;
-    }
-
-    static Matrix transpose(Matrix a) {
-        Matrix out = Matrix.zeros(a.cols(), a.rows());
-        int block = 32;
-        for (int r0 = 0; r0 < a.rows(); r0 += block) {
-            for (int c0 = 0; c0 < a.cols(); c0 += block) {
-                for (int r = r0; r < Math.min(a.rows(), r0 + block); r++) {
-                    for (int c = c0; c < Math.min(a.cols(), c0 + block); c++) {
-                        out.data()[c * a.rows() + r] = a.data()[r * a.cols() + c];
-                    }
-                }
-            }
-        }
-        return out;
     }
 }

@@ -76,6 +76,22 @@ public record Matrix(int rows, int cols, float[] data) {
         }
     }
 
+    /** A new matrix whose rows are the columns of this one. */
+    public Matrix transposed() {
+        Matrix out = zeros(cols, rows);
+        int block = 32;
+        for (int r0 = 0; r0 < rows; r0 += block) {
+            for (int c0 = 0; c0 < cols; c0 += block) {
+                for (int r = r0; r < Math.min(rows, r0 + block); r++) {
+                    for (int c = c0; c < Math.min(cols, c0 + block); c++) {
+                        out.data[c * rows + r] = data[r * cols + c];
+                    }
+                }
+            }
+        }
+        return out;
+    }
+
     /** The mean of the rows, into [cols] zeros. */
     public void meanInto(double[] mean) {
         for (int r = 0; r < rows; r++) {

@@ -28,23 +28,35 @@ final class Checkpoint {
     private Checkpoint() {}
 
     static void write(Path file, TrainState state) {
-        SafetensorsWriter out = new SafetensorsWriter()
-                .metadata("step", Long.toString(state.step()))
+        SafetensorsWriter out = new SafetensorsWriter();
+        add(out, "", state);
+        out.write(file);
+    }
+
+    /** Several states in one file, each under a name of its own. */
+    static void write(Path file, Map<String, TrainState> states) {
+        SafetensorsWriter out = new SafetensorsWriter();
+        states.forEach((name, state) -> add(out, name + ".", state));
+        out.write(file);
+    }
+
+    private static void add(SafetensorsWriter out, String prefix, TrainState state) {
+        out.metadata(prefix + "step", Long.toString(state.step()))
                 .metadata(
-                        "control",
+                        prefix + "control",
                         Arrays.stream(state.control())
                                 .mapToObj(Double::toHexString)
                                 .collect(Collectors.joining(" ")));
-        write(out, "", state.statistics().inputs());
+        write(out, prefix, state.statistics().inputs());
         Matrix response = state.statistics().response();
         if (response.rows() > 0) {
-            write(out, TARGET, state.statistics().targets());
-            out.f32(RESPONSE, response);
+            write(out, prefix + TARGET, state.statistics().targets());
+            out.f32(prefix + RESPONSE, response);
         }
-        out.metadata(GRADIENT_SCALE, Double.toHexString(state.statistics().gradientScale()));
-        state.arrays().forEach((name, values) -> out.f32(name, values, values.length));
-        out.i64(LAST_FIRED, state.lastFired(), state.lastFired().length);
-        out.write(file);
+        out.metadata(
+                prefix + GRADIENT_SCALE, Double.toHexString(state.statistics().gradientScale()));
+        state.arrays().forEach((name, values) -> out.f32(prefix + name, values, values.length));
+        out.i64(prefix + LAST_FIRED, state.lastFired(), state.lastFired().length);
     }
 
     private static void write(SafetensorsWriter out, String prefix, InputStatistics statistics) {
@@ -69,35 +81,49 @@ final class Checkpoint {
 
     static TrainState read(Path file) {
         try (Safetensors in = Safetensors.open(file)) {
-            Map<String, float[]> arrays = new LinkedHashMap<>();
-            for (Safetensors.Entry entry : in.entries().values()) {
-                if (entry.shape().size() == 1 && entry.dtype() == Dtype.F32) {
-                    arrays.put(entry.name(), entry.floats());
-                }
-            }
-            return new TrainState(
-                    (long) number(in, "step"),
-                    statistics(in),
-                    arrays,
-                    Arrays.stream(in.metadata().getOrDefault("control", "").split(" "))
-                            .mapToDouble(text -> number(in, "control", text))
-                            .toArray(),
-                    in.entry(LAST_FIRED).longs());
+            return read(in, "");
         }
     }
 
-    private static DataStatistics statistics(Safetensors in) {
-        InputStatistics inputs = statistics(in, "");
-        if (!in.entries().containsKey(RESPONSE)) {
-            return DataStatistics.same(inputs).withGradients(number(in, GRADIENT_SCALE));
+    /** The state of that name in a file of several. */
+    static TrainState read(Path file, String name) {
+        try (Safetensors in = Safetensors.open(file)) {
+            return read(in, name + ".");
         }
-        InputStatistics targets = statistics(in, TARGET);
+    }
+
+    private static TrainState read(Safetensors in, String prefix) {
+        Map<String, float[]> arrays = new LinkedHashMap<>();
+        for (Safetensors.Entry entry : in.entries().values()) {
+            if (entry.name().startsWith(prefix) && entry.shape().size() == 1 && entry.dtype() == Dtype.F32) {
+                arrays.put(entry.name().substring(prefix.length()), entry.floats());
+            }
+        }
+        return new TrainState(
+                (long) number(in, prefix + "step"),
+                allStatistics(in, prefix),
+                arrays,
+                Arrays.stream(in.metadata().getOrDefault(prefix + "control", "").split(" "))
+                        .mapToDouble(text -> number(in, prefix + "control", text))
+                        .toArray(),
+                in.entry(prefix + LAST_FIRED).longs());
+    }
+
+    private static DataStatistics allStatistics(Safetensors in, String prefix) {
+        InputStatistics inputs = statistics(in, prefix);
+        if (!in.entries().containsKey(prefix + RESPONSE)) {
+            return DataStatistics.same(inputs).withGradients(number(in, prefix + GRADIENT_SCALE));
+        }
+        InputStatistics targets = statistics(in, prefix + TARGET);
         int dOut = targets.centre().length;
         int dIn = inputs.centre().length;
         return new DataStatistics(
                 inputs,
                 targets,
-                new Matrix(dOut, dIn, in.entry(RESPONSE).requireShape(dOut, dIn).floats()),
+                new Matrix(
+                        dOut,
+                        dIn,
+                        in.entry(prefix + RESPONSE).requireShape(dOut, dIn).floats()),
                 0);
     }
 

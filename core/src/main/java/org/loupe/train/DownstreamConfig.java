@@ -17,7 +17,12 @@ public record DownstreamConfig(
         @About(
                 "Whether a term's gradient in x̂ is scaled to its weight times the length of the local error's, batch by batch; false: the"
                         + " terms are nats a token, and variance unexplained, as they are.")
-        boolean balance) {
+        boolean balance,
+
+        @About(
+                "Whether rows are mapped by the metric of gradient.beta, which then weighs the local error; needs a store with gradients. Set by --init for an"
+                        + " SAE that was trained so.")
+        boolean metric) {
     public DownstreamConfig {
         weight("local", local);
         weight("kl", kl);
@@ -34,9 +39,9 @@ public record DownstreamConfig(
     public DownstreamConfig of(Objective objective) {
         return switch (objective) {
             case HYBRID, LOCAL, GRADIENT_WEIGHTED -> this;
-            case KL -> new DownstreamConfig(0, 1, 0, 0, balance);
-            case CE -> new DownstreamConfig(0, 0, 1, 0, balance);
-            case DOWNSTREAM_MSE -> new DownstreamConfig(0, 0, 0, 1, balance);
+            case KL -> new DownstreamConfig(0, 1, 0, 0, balance, metric);
+            case CE -> new DownstreamConfig(0, 0, 1, 0, balance, metric);
+            case DOWNSTREAM_MSE -> new DownstreamConfig(0, 0, 0, 1, balance, metric);
         };
     }
 

@@ -1,5 +1,7 @@
 package org.loupe.train;
 
+import java.util.Locale;
+
 /**
  * What the gradients of a store do to training. ĝ is a row's gradient in the unit in which E‖ĝ‖² = d, over the store.
  */
@@ -10,7 +12,7 @@ public record GradientConfig(
                         + " comparisons: it makes SAEs worse. ĝ is the gradient in the unit in which the mean of |ĝ|² is d.")
         Form form,
 
-        @About("β of objective=gradient_weighted; 0: plain training.")
+        @About("β of objective=gradient_weighted and of downstream.metric; 0: plain training.")
         double beta,
 
         @About(
@@ -31,24 +33,34 @@ public record GradientConfig(
     }
 
     /** Refuses what cannot go together. */
-    void check(Objective objective, Architecture architecture, Loss loss, Whitening whiten, boolean cosine) {
-        boolean metric = weighs(objective, Form.METRIC);
-        boolean token = weighs(objective, Form.TOKEN);
+    void check(
+            Objective objective,
+            DownstreamConfig downstream,
+            Architecture architecture,
+            Loss loss,
+            Whitening whiten,
+            boolean cosine) {
+        boolean metric = mapsRows(objective, downstream);
+        boolean token = addsTerm(objective);
         if (metric || token) {
             TrainConfig.require(
                     !architecture.classic(),
                     "objective",
-                    "gradient_weighted",
+                    objective.name().toLowerCase(Locale.ROOT),
                     "local for " + architecture.key() + ", which does not descend along gradients");
         }
         if (metric) {
+            boolean runs = objective.runsModel();
+            String key = runs ? "downstream.metric" : "gradient.form";
+            Object value = runs ? true : "metric";
+            String instead = runs ? "false" : "token";
             TrainConfig.require(
                     !architecture.tied(),
-                    "gradient.form",
-                    "metric",
-                    "token for " + architecture.key() + ", whose encoder is its dictionary");
+                    key,
+                    value,
+                    instead + " for " + architecture.key() + ", whose encoder is its dictionary");
             TrainConfig.require(
-                    !cosine, "gradient.form", "metric", "token with cosine, for the norm is that of the row as it is");
+                    !cosine, key, value, instead + " with cosine, for the norm is that of the row as it is");
         }
         TrainConfig.require(!token || loss == Loss.SQUARED, "loss", "norm", "squared with gradient.form = token");
         TrainConfig.require(
@@ -68,7 +80,16 @@ public record GradientConfig(
                 "none or parts where gradients are used: errors have one unit there");
     }
 
-    boolean weighs(Objective objective, Form by) {
-        return objective == Objective.GRADIENT_WEIGHTED && form == by && beta > 0;
+    /** Whether the metric maps the rows. */
+    boolean mapsRows(Objective objective, DownstreamConfig downstream) {
+        return beta > 0
+                && (objective.runsModel()
+                        ? downstream.metric()
+                        : objective == Objective.GRADIENT_WEIGHTED && form == Form.METRIC);
+    }
+
+    /** Whether each row's own gradient adds a term to the loss. */
+    boolean addsTerm(Objective objective) {
+        return objective == Objective.GRADIENT_WEIGHTED && form == Form.TOKEN && beta > 0;
     }
 }

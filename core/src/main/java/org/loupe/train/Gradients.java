@@ -72,11 +72,22 @@ final class Gradients {
     record Dictionary(boolean unit, boolean tied, boolean aligned, float[] normGradient, float[] commonSlope) {}
 
     /**
+     * Gradients of a loss that reads weights itself, and not through x̂; null where it does not.
+     *
+     * @param encoder dL/dW_enc [m × dIn]
+     * @param decoder dL/dW_dec [m × dOut]
+     */
+    record Added(@Nullable Matrix encoder, @Nullable Matrix decoder) {
+        static final Added NONE = new Added(null, null);
+    }
+
+    /**
      * Overwrites all gradients.
      *
      * @param main the batch's entries by latent; not looked at where there are dense sums
      * @param dense the same batch's dense sums, or null
      * @param auxiliary the auxiliary loss of the same batch, or null where it has no part
+     * @param added what the weights have from elsewhere than dL/dx̂
      */
     void compute(
             Sae sae,
@@ -84,7 +95,8 @@ final class Gradients {
             EntriesByLatent main,
             @Nullable DenseGradients dense,
             Dictionary dictionary,
-            @Nullable AuxiliaryLoss auxiliary) {
+            @Nullable AuxiliaryLoss auxiliary,
+            Added added) {
         factor = batch.scoreFactor;
         int dIn = sae.dIn();
         int dOut = sae.dOut();
@@ -111,6 +123,12 @@ final class Gradients {
                             i * dOut,
                             encoder.data(),
                             i * dIn);
+                }
+                if (added.encoder() != null) {
+                    kernels.addScaled(1, added.encoder().data(), i * dIn, encoder.data(), i * dIn, dIn);
+                }
+                if (added.decoder() != null) {
+                    kernels.addScaled(1, added.decoder().data(), i * dOut, decoder.data(), i * dOut, dOut);
                 }
                 if (common.length > 0) {
                     kernels.addScaled(common[i], sum, 0, encoder.data(), i * dIn, dIn);

@@ -20,7 +20,8 @@ import org.loupe.tensor.Workers;
  *
  * <p>and μ = 0, or the mean where rows are centred. Without normalisation s is 1.
  *
- * @param scale √(d / E‖x − μ‖²), what M would be as a number
+ * @param scale √(d / E‖x − μ‖²), what M would be as a number; of the metric s, so that (I + βF)^½, which alone is left in a
+ *     dictionary folded back, depends on the gradients and not on the sample
  * @param factor M's diagonal [d] where M is diagonal, else empty
  * @param shift μ [d]; empty: 0
  * @param matrix M [d · d] where it is not diagonal, else empty
@@ -136,7 +137,7 @@ record RowMap(double scale, double[] factor, double[] shift, double[] matrix, do
         Arrays.setAll(of, i -> s * Math.sqrt(1 + beta * Math.max(0, eigen.values()[i])));
         double[] back = new double[d];
         Arrays.setAll(back, i -> 1 / of[i]);
-        return new RowMap(plain.scale, NONE, plain.shift, symmetric(eigen, of), symmetric(eigen, back));
+        return new RowMap(s, NONE, plain.shift, symmetric(eigen, of), symmetric(eigen, back));
     }
 
     /** Σ_i value_i v_i v_iᵀ. */

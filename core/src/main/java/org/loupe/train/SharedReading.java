@@ -86,7 +86,7 @@ final class SharedReading implements AutoCloseable {
     }
 
     private DataStatistics measure(Measured by) {
-        Matrix sample = sample(by.input().sample());
+        Matrix sample = sample(order, by.input().sample());
         if (by.metric() > 0) {
             GradientMoment known = moment == null ? GradientMoment.of(rows.gradients(), workers) : moment;
             moment = known;
@@ -100,7 +100,7 @@ final class SharedReading implements AutoCloseable {
     }
 
     /** The first batches of the run, as many as make up the sample. */
-    private Matrix sample(int rows) {
+    static Matrix sample(ShuffledRows order, int rows) {
         int batches = (rows + order.batch() - 1) / order.batch();
         Matrix sample = Matrix.zeros(batches * order.batch(), order.width());
         Matrix batch = Matrix.zeros(order.batch(), order.width());

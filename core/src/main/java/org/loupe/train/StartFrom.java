@@ -51,9 +51,25 @@ public final class StartFrom {
             pairs.addAll(settings(loaded.sae().activation()));
             pairs.add("latents=" + loaded.sae().latents());
         }
+        pairs.addAll(metric(flat));
         pairs.add("arch.penalty.begin=0");
         pairs.add(RATE);
         return pairs;
+    }
+
+    /** The map under which the dictionary's rows have norm 1, where that is the metric's: it is kept whatever is minimised. */
+    private static List<String> metric(Map<String, String> flat) {
+        String objective = flat.getOrDefault("objective", "");
+        boolean mapped = objective.equals("gradient_weighted")
+                ? flat.getOrDefault("gradient.form", "").equals("metric")
+                : flat.getOrDefault("downstream.metric", "false").equals("true");
+        return mapped
+                ? List.of(
+                        "objective=gradient_weighted",
+                        "gradient.form=metric",
+                        "gradient.beta=" + flat.get("gradient.beta"),
+                        "downstream.metric=true")
+                : List.of();
     }
 
     private static List<String> settings(Activation activation) {
@@ -147,9 +163,9 @@ public final class StartFrom {
             float[] rows = training.decoder().data();
             double norm = Math.sqrt(Kernels.BEST.dot(rows, i * d, rows, i * d, d));
             if (Math.abs(norm - 1) > UNIT) {
-                throw new BadInput(
-                        "dictionary row " + i + " of the SAE to start from has norm " + norm
-                                + " where rows have norm 1 while training; set norms=free, which relu, jumprelu and gated allow");
+                throw new BadInput("dictionary row " + i + " of the SAE to start from has norm " + norm
+                        + " where rows have norm 1 while training; one trained with the metric goes on with the same gradient.beta and the same store's gradients,"
+                        + " others with norms=free, which relu, jumprelu and gated allow");
             }
         }
     }

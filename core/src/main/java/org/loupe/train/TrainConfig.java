@@ -237,7 +237,7 @@ public record TrainConfig(
             false,
             ArchitectureConfig.DEFAULT,
             new GradientConfig(GradientConfig.Form.METRIC, 4, 0),
-            new DownstreamConfig(1, 1, 0, 0, true),
+            new DownstreamConfig(1, 1, 0, 0, true, false),
             new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.7, 0.2),
@@ -282,7 +282,7 @@ public record TrainConfig(
                 "input.whiten",
                 "full",
                 "none for " + architecture.key() + ", whose encoder is its dictionary");
-        gradient.check(objective, architecture, loss, input.whiten(), cosine);
+        gradient.check(objective, downstream, architecture, loss, input.whiten(), cosine);
         require(
                 !objective.runsModel() || !(architecture.classic() || architecture.steps()),
                 "objective",
@@ -335,12 +335,12 @@ public record TrainConfig(
 
     /** β of the metric that rows are mapped by; 0: there is none. */
     double metric() {
-        return gradient.weighs(objective, GradientConfig.Form.METRIC) ? gradient.beta() : 0;
+        return gradient.mapsRows(objective, downstream) ? gradient.beta() : 0;
     }
 
     /** β of the term that each row's own gradient adds; 0: there is none. */
     double tokenTerm() {
-        return gradient.weighs(objective, GradientConfig.Form.TOKEN) ? gradient.beta() : 0;
+        return gradient.addsTerm(objective) ? gradient.beta() : 0;
     }
 
     /** Whether batches have each row's gradient behind the row. */

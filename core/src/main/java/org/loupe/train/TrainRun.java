@@ -73,7 +73,7 @@ public final class TrainRun {
                                         ? " runs the model that the rows are of: give it, and a store of its rows"
                                         : " does not run a model: leave --model out"));
             }
-            if (job.config().metric() > 0 || job.config().readsGradients()) {
+            if (usesGradients(job.config())) {
                 rows.gradients(); // rows without them are refused before anything is written
             }
             if (rows.targetWidth() > 0 && job.config().architecture().tied()) {
@@ -91,6 +91,9 @@ public final class TrainRun {
                 if (!job.from().isEmpty()) {
                     config.put("init", job.from());
                 }
+                if (usesGradients(job.config()) && !rows.gradientLoss().isEmpty()) {
+                    config.put("gradients_of", rows.gradientLoss());
+                }
                 RunRecord record = new RunRecord(config, provenance, hookIn, hookOut, rows.rows(), rows.width());
                 record.check(job.out());
                 records.put(job, record);
@@ -99,6 +102,10 @@ public final class TrainRun {
         } finally {
             locks.forEach(FolderLock::close);
         }
+    }
+
+    private static boolean usesGradients(TrainConfig config) {
+        return config.metric() > 0 || config.readsGradients();
     }
 
     private static List<BadInput> locked(

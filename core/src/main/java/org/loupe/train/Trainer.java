@@ -98,7 +98,8 @@ public final class Trainer implements AutoCloseable {
         this.statistics = statistics;
         boolean unweighted = config.metric() > 0 && statistics.inputs().map().isScaled();
         if (unweighted || (config.readsGradients() && !(statistics.gradientScale() > 0))) {
-            throw new BadInput("objective: gradient_weighted and gradient.select need a store with gradients");
+            throw new BadInput(
+                    "objective: gradient_weighted, downstream.metric and gradient.select need a store with gradients");
         }
         this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
         this.targetMap = new RowMapper(statistics.targets().map(), kernels);
@@ -185,6 +186,18 @@ public final class Trainer implements AutoCloseable {
 
     /** @param judge what judges the reconstruction with an objective that runs the model, else null */
     StepStats step(Matrix rows, @Nullable Judge judge) {
+        Look look = look(rows);
+        return learn(
+                look,
+                judge == null ? look.value.loss() : judging.add(batch, judge, look.value.loss()),
+                Gradients.Added.NONE);
+    }
+
+    /** The first half of a step: what the batch is reconstructed as, and how far that is from it. */
+    record Look(NestedLoss.Value value, double coefficient, double progress) {}
+
+    /** {@link #step} up to {@link #batch}'s dL/dx̂, to which another loss may add. */
+    Look look(Matrix rows) {
         rows.requireCols(
                 sae.dIn() + (sae.subtractDecoderBias() ? 0 : sae.dOut()) + batch.modelGradient.cols(), "training step");
         if (rows.rows() != config.batch()) {
@@ -197,11 +210,19 @@ public final class Trainer implements AutoCloseable {
         batch.dead = dead(seen);
         coder.penalty(coefficient);
         forward(rows, progress);
-        NestedLoss.Value value = objective.of(batch);
-        double reconstruction = judge == null ? value.loss() : judging.add(batch, judge, value.loss());
+        return new Look(objective.of(batch), coefficient, progress);
+    }
+
+    /**
+     * The rest of the step.
+     *
+     * @param reconstruction the loss so far
+     */
+    StepStats learn(Look look, double reconstruction, Gradients.Added added) {
+        long seen = step * config.batch();
         batch.slopes();
         coder.slopes(batch, sae.decoder(), sparse);
-        double loss = reconstruction + coder.backward(batch, sae, coefficient);
+        double loss = reconstruction + coder.backward(batch, sae, look.coefficient);
         if (score != null) {
             score.gradient(batch, sae);
         }
@@ -227,27 +248,28 @@ public final class Trainer implements AutoCloseable {
         }
         step++;
         double rate = schedule.at(step);
-        double norm = coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, rate);
+        double norm =
+                coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, added, rate);
         countFired(seen + batch.rows, dense);
         int[] unused = dead(seen + batch.rows);
         moveUnused(unused, seen + batch.rows);
         revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
-        control.observe(l0, progress, rate / schedule.peak(), coder.balance());
+        control.observe(l0, look.progress, rate / schedule.peak(), coder.balance());
         return new StepStats(
                 step,
                 step * config.batch(),
                 loss,
-                value.squares() / spread(batch.target),
+                look.value.squares() / spread(batch.target),
                 l0,
                 batch.dead.length,
                 rate,
                 norm,
-                config.penalised() ? coefficient : control.wanted());
+                config.penalised() ? look.coefficient : control.wanted());
     }
 
     /** A step along the gradients; their norm. */
-    private double descend(boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, double rate) {
+    private double descend(boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, Gradients.Added added, double rate) {
         boolean codes = sae.activation() instanceof Activation.ResidualCodes;
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
                 config.norms() == Norms.UNIT && !codes,
@@ -255,7 +277,7 @@ public final class Trainer implements AutoCloseable {
                 config.aligned(),
                 coder.normGradient(),
                 coder.commonSlope());
-        gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, auxiliaryLoss);
+        gradients.compute(sae, batch, entries, dense ? denseGradients : null, dictionary, auxiliaryLoss, added);
         coder.correct(gradients);
         if (skip != null) {
             skip.gradient(batch);
@@ -369,6 +391,16 @@ public final class Trainer implements AutoCloseable {
         return kernels.describe()
                 + offer.product().map(p -> ", " + p.describe()).orElse("")
                 + missing;
+    }
+
+    /** The batch that was looked at last. */
+    Batch batch() {
+        return batch;
+    }
+
+    /** What the data's statistics say of the rows. */
+    DataStatistics statistics() {
+        return statistics;
     }
 
     /** Steps done. */

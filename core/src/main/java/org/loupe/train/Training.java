@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
@@ -36,11 +37,16 @@ final class Training implements AutoCloseable {
             Function<TrainConfig, DataStatistics> statistics,
             Workers workers,
             Consumer<TrainEvent> listener) {
+        this(job, record, open(job, job.config().steps(record.rows()), statistics, workers), listener);
+    }
+
+    /** @param trainer at the step of the last checkpoint */
+    Training(TrainJob job, RunRecord record, Trainer trainer, Consumer<TrainEvent> listener) {
         this.job = job;
         this.record = record;
         this.listener = listener;
         this.steps = job.config().steps(record.rows());
-        this.trainer = open(job, steps, statistics, workers);
+        this.trainer = trainer;
         this.saved = trainer.steps();
         this.tracking = new Tracking(job.out(), trainer.steps(), steps);
         listener.accept(new TrainEvent.Started(job.out(), job.config(), trainer.steps(), steps, trainer.describe()));
@@ -80,9 +86,19 @@ final class Training implements AutoCloseable {
      */
     Optional<BadInput> step(Matrix batch, @Nullable Judge judge) {
         long began = System.nanoTime();
+        return step(began, () -> trainer.step(batch, judge));
+    }
+
+    /**
+     * One step.
+     *
+     * @param began {@link System#nanoTime} of its beginning
+     * @param taking takes it
+     */
+    Optional<BadInput> step(long began, Supplier<StepStats> taking) {
         StepStats stats;
         try {
-            stats = trainer.step(batch, judge);
+            stats = taking.get();
         } catch (BadInput overflow) {
             return diverged(new BadInput(job.out() + ": " + overflow.getMessage(), overflow));
         }
@@ -93,7 +109,7 @@ final class Training implements AutoCloseable {
                             + " and the gradients' norm " + stats.gradNorm() + "; start over with a smaller lr than "
                             + stats.lr()));
         }
-        double rate = batch.rows() / ((System.nanoTime() - began) / 1e9);
+        double rate = job.config().batch() / ((System.nanoTime() - began) / 1e9);
         tracking.add(stats, rate);
         listener.accept(new TrainEvent.Stepped(job.out(), stats, rate));
         return Optional.empty();
@@ -132,6 +148,11 @@ final class Training implements AutoCloseable {
                         record.config(),
                         Map.of("tokens", steps * job.config().batch())));
         AtomicFiles.delete(job.out().resolve(Checkpoint.FILE));
+    }
+
+    /** The SAE in training. */
+    Trainer trainer() {
+        return trainer;
     }
 
     /** Tells that all is done. */

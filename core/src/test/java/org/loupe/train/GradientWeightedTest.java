@@ -8,10 +8,13 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,9 +23,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
+import org.loupe.io.Provenance;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
+import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
@@ -59,6 +65,11 @@ class GradientWeightedTest {
         @Override
         public RowSource gradients() {
             return new MatrixRows(g);
+        }
+
+        @Override
+        public String gradientLoss() {
+            return "kl";
         }
     }
 
@@ -248,6 +259,96 @@ class GradientWeightedTest {
         }
     }
 
+    /** A fine-tune of the SAE of a folder, rows judged by how far they are from 1. */
+    private static TrainConfig tune(SaeFolder.Loaded start, String... more) {
+        TrainConfig base = ConfigReader.read(TrainConfig.DEFAULT, null, StartFrom.settings(start));
+        List<String> set = new ArrayList<>(
+                List.of("objective=hybrid", "batch=90", "seed=9", "tokens=1800", "input.sample=180", "threads=2"));
+        set.addAll(List.of(more));
+        return ConfigReader.read(base, null, set);
+    }
+
+    private static void tune(Path out, SaeFolder.Loaded start, TrainConfig config, Consumer<TrainEvent> listener) {
+        JudgedRows batches = step -> {
+            Matrix rows = Matrix.zeros(config.batch(), D);
+            rows().read(step % 11 * config.batch(), config.batch(), rows, 0);
+            return new JudgedRows.Batch(rows, GradientWeightedTest::farFromOne);
+        };
+        TrainRun.trainAll(
+                List.of(new TrainJob(out, config, start.sae(), "trained")),
+                rows(),
+                Provenance.here("toy", "00ff", "made up", TrainRuns.HOOK, 0),
+                TrainRuns.HOOK,
+                TrainRuns.HOOK,
+                batches,
+                listener);
+    }
+
+    private static List<Judge.Term> farFromOne(Matrix reconstruction) {
+        Matrix gradient = Matrix.zeros(reconstruction.rows(), D);
+        double loss = 0;
+        for (int i = 0; i < gradient.data().length; i++) {
+            double error = reconstruction.data()[i] - 1;
+            loss += error * error;
+            gradient.data()[i] = (float) (2 * error);
+        }
+        return List.of(new Judge.Term(Judge.Kind.KL, loss, gradient));
+    }
+
+    /** From another sample of the rows than it was trained by, and after rounding to a folder. */
+    @Test
+    void whatWasTrainedInTheMetricIsTunedInItFromWhatItIs() {
+        Path trained = folder.resolve("trained");
+        TrainRuns.train(trained, rows(), config(METRIC), event -> {});
+        SaeFolder.Loaded start = SaeFolder.load(trained);
+        TrainConfig tune = tune(start);
+        assertEquals(7, tune.metric());
+        assertEquals(7, tune(start, "objective=gradient_weighted").metric());
+        assertEquals(0, tune(start, "objective=local").metric());
+        try (Workers workers = new Workers(2)) {
+            GradientMoment moment = GradientMoment.of(new MatrixRows(FoldingTest.gradients()), workers);
+            Matrix few = new Matrix(180, D, Arrays.copyOf(x().data(), 180 * D));
+            DataStatistics other = DataStatistics.weighted(few, moment, tune.metric(), tune.inputInForce(), workers);
+            try (Trainer trainer = new Trainer(tune, other, 20, workers)) {
+                trainer.startFrom(start.sae());
+                Sae begins = trainer.result();
+                Latents given = new Encoder(start.sae(), workers).encode(x());
+                Latents got = new Encoder(begins, workers).encode(x());
+                assertArrayEquals(given.index(), got.index());
+                assertArrayEquals(given.value(), got.value(), 1e-5f);
+                Matrix expected = Matrix.zeros(ROWS, D);
+                Matrix actual = Matrix.zeros(ROWS, D);
+                Decoder.decode(start.sae(), given, expected, workers);
+                Decoder.decode(begins, got, actual, workers);
+                assertArrayEquals(expected.data(), actual.data(), 1e-5f);
+            }
+            TrainConfig local = tune(start, "objective=local");
+            DataStatistics plain = DataStatistics.of(x(), List.of(D), local.inputInForce(), workers);
+            try (Trainer trainer = new Trainer(local, plain, 20, workers)) {
+                assertTrue(assertThrows(BadInput.class, () -> trainer.startFrom(start.sae()))
+                        .toString()
+                        .contains("one trained with the metric goes on with the same gradient.beta"));
+            }
+        }
+    }
+
+    @Test
+    void tuningInTheMetricIsRepeatable() throws IOException {
+        Path trained = folder.resolve("trained");
+        TrainRuns.train(trained, rows(), config(METRIC), event -> {});
+        SaeFolder.Loaded start = SaeFolder.load(trained);
+        Path whole = folder.resolve("whole");
+        tune(whole, start, tune(start, "threads=3"), event -> {});
+        Path interrupted = folder.resolve("interrupted");
+        TrainConfig again = tune(start, "threads=1", "checkpoint_seconds=1e-9");
+        assertThrows(TrainRuns.Interruption.class, () -> tune(interrupted, start, again, TrainRuns.interruption(7)));
+        tune(interrupted, start, again, event -> {});
+        TrainRuns.assertSameSae(whole, interrupted);
+        SaeFolder.Loaded tuned = SaeFolder.load(whole);
+        assertEquals("kl", tuned.info().training().get("gradients_of"));
+        assertEquals(7, tune(tuned).metric(), "and can be tuned once more");
+    }
+
     /** Penalties find their target in the metric and with the token's term too. */
     @ParameterizedTest
     @CsvSource({"metric,relu", "metric,jumprelu", "metric,batchtopk", "token,relu", "token,batchtopk"})
@@ -289,9 +390,11 @@ class GradientWeightedTest {
     @ValueSource(strings = {"metric", "token", "select"})
     void aTrainerOfRowsAloneIsRefused(String kind) {
         try (Workers workers = new Workers(1)) {
-            assertTrue(assertThrows(BadInput.class, () -> new Trainer(config(keys(kind)), x(), 0, 20, workers))
-                    .toString()
-                    .contains("objective: gradient_weighted and gradient.select need a store with gradients"));
+            assertTrue(
+                    assertThrows(BadInput.class, () -> new Trainer(config(keys(kind)), x(), 0, 20, workers))
+                            .toString()
+                            .contains(
+                                    "objective: gradient_weighted, downstream.metric and gradient.select need a store with gradients"));
         }
     }
 
@@ -336,6 +439,9 @@ class GradientWeightedTest {
                 "gradient.select=1 objective=gradient_weighted|gradient.select: 1.0, expected 0 with gradient.form = metric",
                 "input.whiten=full objective=gradient_weighted|input.whiten: full, expected none or parts where gradients are used",
                 "input.whiten=full gradient.select=2|input.whiten: full, expected none or parts where gradients are used",
+                "objective=kl downstream.metric=true architecture=matching_pursuit|downstream.metric: true, expected false for matching_pursuit",
+                "objective=kl downstream.metric=true cosine=true|downstream.metric: true, expected false with cosine",
+                "objective=kl downstream.metric=true input.whiten=full|input.whiten: full, expected none or parts where gradients are used",
                 "gradient.beta=-1|gradient.beta: -1.0, expected ≥ 0 and < 1e6",
                 "gradient.form=rank|gradient.form: 'rank', expected one of metric, token",
                 "objective=fisher|objective: 'fisher', expected one of local, gradient_weighted",

@@ -108,13 +108,7 @@ public final class Downstream implements JudgedRows {
      */
     public static Downstream of(LanguageModel model, ActivationStore store, TrainConfig config) {
         Provenance made = store.provenance();
-        if (!made.modelSha256().equals(model.info().sha256())) {
-            throw BadInput.in(
-                    store.folder(),
-                    "was made with model '" + made.model() + "' (sha256 " + made.modelSha256()
-                            + "), the model given is '" + model.info().name() + "' (sha256 "
-                            + model.info().sha256() + ")");
-        }
+        requireMaker(model, store);
         if (store.parts().size() > 1) {
             throw BadInput.in(
                     store.folder(),
@@ -140,6 +134,18 @@ public final class Downstream implements JudgedRows {
                 config.batch(),
                 config.seed(),
                 config.downstream().of(config.objective()));
+    }
+
+    /** Refuses a store of another model, naming both. */
+    static void requireMaker(LanguageModel model, ActivationStore store) {
+        Provenance made = store.provenance();
+        if (!made.modelSha256().equals(model.info().sha256())) {
+            throw BadInput.in(
+                    store.folder(),
+                    "was made with model '" + made.model() + "' (sha256 " + made.modelSha256()
+                            + "), the model given is '" + model.info().name() + "' (sha256 "
+                            + model.info().sha256() + ")");
+        }
     }
 
     @Override

@@ -150,6 +150,12 @@ public final class LanguageModel implements AutoCloseable {
         };
     }
 
+    /** The MLP of a block, in f32. */
+    public MlpWeights mlp(int block) {
+        width(new HookPoint(block, Site.MLP_OUT));
+        return inTurn(() -> transformer.mlp(block));
+    }
+
     /** Logits {@code [sequences, length, vocabulary]}, f32. */
     public Tensor logits(TokenBatch batch, Map<HookPoint, Hook> hooks) {
         return inTurn(() -> Tensors.escaping(() -> {

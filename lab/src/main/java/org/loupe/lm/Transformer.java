@@ -157,6 +157,18 @@ final class Transformer implements AutoCloseable {
         }
     }
 
+    /** The weights of a block's MLP, the gain of the norm before it in them. */
+    MlpWeights mlp(int index) {
+        Block block = blocks.get(index);
+        try (PointerScope _ = new PointerScope()) {
+            long neurons = architecture.mlpWidth();
+            return new MlpWeights(
+                    Tensors.matrix(block.gateUp().narrow(0, 0, neurons)),
+                    Tensors.matrix(block.gateUp().narrow(0, neurons, neurons)),
+                    Tensors.matrix(block.down().transpose(0, 1)));
+        }
+    }
+
     /** Number of steps through all blocks: one from each hook point to the next. */
     int steps() {
         return architecture.layers() * STEPS_IN_BLOCK;

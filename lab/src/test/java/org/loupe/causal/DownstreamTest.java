@@ -40,7 +40,7 @@ class DownstreamTest {
     private static final HookPoint MID = HookPoint.residPost(0);
     private static final int LENGTH = 14;
     private static final int ROWS = 11; // tokens of documents in the one sequence
-    private static final DownstreamConfig ALL = new DownstreamConfig(0, 1, 1, 1, true);
+    private static final DownstreamConfig ALL = new DownstreamConfig(0, 1, 1, 1, true, false);
 
     @TempDir
     private static Path folder;

@@ -19,6 +19,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.loupe.activations.MatrixRows;
 import org.loupe.lm.Tensors;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
@@ -45,10 +46,23 @@ class TorchOracleTest {
         final TensorVector parameters;
         final org.bytedeco.pytorch.Adam adam;
         final long[] lastFired = new long[M];
-        final double scale;
+        final Tensor map;
+        final Tensor inverse;
         final double variance;
 
+        /** Rows are scaled so that E‖x'‖² = d. */
         Oracle(Sae sae, Matrix sample) {
+            this(
+                    sae,
+                    sample,
+                    eye().mul(new Scalar(
+                            Math.sqrt(D * sample.rows() / total(doubles(sample).square())))));
+        }
+
+        /** @param map M of x' = M x, symmetric */
+        Oracle(Sae sae, Matrix sample, Tensor map) {
+            this.map = map;
+            this.inverse = torch.linalg_solve(map, eye());
             encoder = parameter(Tensors.tensor(sae.encoder()));
             encoderBias = parameter(Tensors.tensor(sae.encoderBias(), M));
             decoder = parameter(Tensors.tensor(sae.decoder()));
@@ -57,9 +71,11 @@ class TorchOracleTest {
             AdamOptions options = new AdamOptions(RATE); // betas 0.9 and 0.999 by default, as ours
             options.eps().put(EPSILON);
             adam = new org.bytedeco.pytorch.Adam(parameters, options);
-            Tensor x = doubles(sample);
-            scale = Math.sqrt(D / (total(x.square()) / sample.rows()));
-            variance = total(centred(x).square()) / sample.rows() * scale * scale;
+            variance = total(centred(doubles(sample).matmul(map)).square()) / sample.rows();
+        }
+
+        private static Tensor eye() {
+            return torch.eye(D).to(torch.ScalarType.Double);
         }
 
         private static Tensor parameter(Tensor values) {
@@ -94,7 +110,7 @@ class TorchOracleTest {
 
         /** @param weights of a judged loss beside the local one, or null */
         int step(Matrix rows, int number, double clip, double auxWeight, @Nullable DownstreamConfig weights) {
-            Tensor x = doubles(rows).mul(new Scalar(scale));
+            Tensor x = doubles(rows).matmul(map);
             Tensor z = x.sub(decoderBias).matmul(encoder.t()).add(encoderBias);
             Tensor f = topK(z, K);
             Tensor xHat = f.matmul(decoder).add(decoderBias);
@@ -110,11 +126,11 @@ class TorchOracleTest {
                             .backward();
                     double local = Math.sqrt(total(leaf.grad().square()));
                     leaf.mutable_grad().zero_();
-                    judged(leaf.div(new Scalar(scale))).backward();
+                    judged(leaf.matmul(inverse)).backward();
                     factor *= local / Math.sqrt(total(leaf.grad().square()));
                 }
                 loss = loss.mul(new Scalar(weights.local()))
-                        .add(judged(xHat.div(new Scalar(scale))).mul(new Scalar(factor)));
+                        .add(judged(xHat.matmul(inverse)).mul(new Scalar(factor)));
             }
             long seen = (long) number * BATCH;
             int[] dead = IntStream.range(0, M)
@@ -156,9 +172,16 @@ class TorchOracleTest {
         return half.tanh().sum().div(new Scalar(BATCH));
     }
 
-    @ParameterizedTest(name = "local weight {0}, balanced {1}")
-    @CsvSource({"0, false", "0, true", "0.7, false", "0.7, true"})
-    void weightsAfterFiveJudgedStepsEqualTorch(double local, boolean balance) {
+    @ParameterizedTest(name = "local weight {0}, balanced {1}, in the metric {2}")
+    @CsvSource({
+        "0, false, false",
+        "0, true, false",
+        "0.7, false, false",
+        "0.7, true, false",
+        "0.7, false, true",
+        "0.7, true, true"
+    })
+    void weightsAfterFiveJudgedStepsEqualTorch(double local, boolean balance, boolean metric) {
         TrainConfig config = ConfigReader.read(
                 TrainConfig.DEFAULT,
                 null,
@@ -171,6 +194,7 @@ class TorchOracleTest {
                         "downstream.local=" + local,
                         "downstream.kl=2",
                         "downstream.balance=" + balance,
+                        "downstream.metric=" + metric,
                         "optimizer.clip=0",
                         "optimizer.epsilon=" + EPSILON,
                         "optimizer.warmup=0",
@@ -182,8 +206,20 @@ class TorchOracleTest {
         try (PointerScope _ = new PointerScope();
                 AutoGradMode _ = new AutoGradMode(true);
                 Workers workers = new Workers(2)) {
-            Trainer trainer = new Trainer(config, sample, 0, STEPS, workers);
-            Oracle oracle = new Oracle(trainer.training(), sample);
+            Trainer trainer;
+            Oracle oracle;
+            if (metric) {
+                GradientMoment moment = GradientMoment.of(new MatrixRows(rows(300, new Random(2))), workers);
+                DataStatistics statistics =
+                        DataStatistics.weighted(sample, moment, config.metric(), config.inputInForce(), workers);
+                trainer = new Trainer(config, statistics, STEPS, workers);
+                double[] matrix = statistics.inputs().map().matrix();
+                Tensor map = Tensor.create(matrix, D, D);
+                oracle = new Oracle(trainer.training(), sample, map);
+            } else {
+                trainer = new Trainer(config, sample, 0, STEPS, workers);
+                oracle = new Oracle(trainer.training(), sample);
+            }
             Judge judge = reconstruction -> {
                 Tensor leaf = Oracle.doubles(reconstruction).set_requires_grad(true);
                 Tensor loss = judged(leaf);
