@@ -145,10 +145,20 @@ public record SymmetricEigen(double[] values, double[][] vectors) {
     /** Diagonalises the tridiagonal matrix; the rows of {@code vectors} are rotated along. */
     private static void ql(double[] d, double[] e, double[][] vectors) {
         int n = d.length;
+        double largest = 0;
+        for (int i = 0; i < n; i++) {
+            largest = Math.max(largest, Math.abs(d[i]) + Math.abs(e[i]));
+        }
+        // Below this the reduction itself has left only noise; where a matrix has far fewer large eigenvalues than
+        // rows, no step makes
+        // the couplings of its null space smaller than their own neighbours.
+        double nothing = Math.ulp(largest);
         for (int l = 0; l < n; l++) {
             for (int step = 0; ; step++) {
                 int m = l;
-                while (m < n - 1 && Math.abs(e[m]) > Math.ulp(Math.abs(d[m]) + Math.abs(d[m + 1]))) {
+                while (m < n - 1
+                        && Math.abs(e[m]) > nothing
+                        && Math.abs(e[m]) > Math.ulp(Math.abs(d[m]) + Math.abs(d[m + 1]))) {
                     m++;
                 }
                 if (m == l) {

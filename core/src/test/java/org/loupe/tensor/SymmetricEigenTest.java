@@ -57,6 +57,42 @@ class SymmetricEigenTest {
         }
     }
 
+    /** Second moments of few rows of very different sizes: most eigenvalues are 0, the others span fourteen decades. */
+    @Test
+    void aNullSpaceOfNoiseConverges() {
+        for (int seed = 0; seed < 12; seed++) {
+            Random random = new Random(seed);
+            int n = 160;
+            double[][] a = new double[n][n];
+            for (int row = 0; row < 40; row++) {
+                double size = Math.pow(10, -7 * random.nextDouble());
+                double[] x = random.doubles(n).map(v -> size * (v - 0.5)).toArray();
+                for (int i = 0; i < n; i++) {
+                    for (int j = 0; j < n; j++) {
+                        a[i][j] += x[i] * x[j];
+                    }
+                }
+            }
+            SymmetricEigen eigen = SymmetricEigen.of(a, n);
+            double largest = eigen.values()[0];
+            double trace = 0;
+            double sum = 0;
+            for (int i = 0; i < n; i++) {
+                trace += a[i][i];
+                sum += eigen.values()[i];
+                for (int r = 0; r < n; r++) {
+                    double product = 0;
+                    for (int c = 0; c < n; c++) {
+                        product += a[r][c] * eigen.vectors()[i][c];
+                    }
+                    assertEquals(eigen.values()[i] * eigen.vectors()[i][r], product, 1e-13 * largest);
+                }
+            }
+            assertEquals(trace, sum, 1e-12 * largest);
+            assertEquals(0, eigen.values()[60], 1e-13 * largest);
+        }
+    }
+
     /** The formulas of scripts/reference/eigen.py. */
     private static double[][] matrix(String name, int n) {
         double[][] a = new double[n][n];

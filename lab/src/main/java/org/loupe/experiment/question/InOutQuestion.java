@@ -65,7 +65,8 @@ final class InOutQuestion implements Experiment {
             "inputs_found",
             "input features found",
             "",
-            "share of the input’s features with an encoder row of cosine ≥ 0.9; an SAE of the output reads no inputs");
+            "share of the features that are read with a latent whose encoder pattern, covariance of the inputs times encoder row, has cosine ≥"
+                    + " 0.9; an SAE of the output reads no inputs");
     static final Quantity OUTPUTS = new Quantity(
             "outputs_found",
             "output directions found",
@@ -109,7 +110,7 @@ final class InOutQuestion implements Experiment {
     private static void known(Laboratory lab, int seed) {
         KnownComputation world = new KnownComputation(seed);
         int steps = lab.scale().of(300, 1_500);
-        List<String> base = List.of("latents=128", "k=5", "batch=1024", "tokens=" + steps * 1024L, "seed=" + seed);
+        List<String> base = List.of("latents=96", "k=3", "batch=1024", "tokens=" + steps * 1024L, "seed=" + seed);
         variants()
                 .forEach((variant, settings) -> lab.trial(KNOWN, variant, seed, _ -> {
                     List<String> all = new ArrayList<>(base);
@@ -140,7 +141,7 @@ final class InOutQuestion implements Experiment {
         RealModel.put(values, Metric.FVU, rows.scores().value(Metric.FVU));
         RealModel.put(values, Metric.L0, usage.scores().value(Metric.L0));
         if (transcodes) {
-            values.put(INPUTS.key(), share(world.inputDirections(), sae.encoder(), lab));
+            values.put(INPUTS.key(), share(world.inputDirections(), world.patterns(sae.encoder(), lab.workers()), lab));
         }
         values.put(OUTPUTS.key(), share(world.outputDirections(), sae.decoder(), lab));
         return values;
@@ -201,8 +202,8 @@ final class InOutQuestion implements Experiment {
     public Answer answer(Trials trials, Scale scale) {
         return new Answer(
                 "All are TopK with the same number of latents and active latents, trained for the same steps to write the same rows. Known"
-                        + " computation: 128 features in superposition in 64 dimensions, each of which writes one of 32 directions, four"
-                        + " features the same; 128 latents, 5 active. Language model: SmolLM2-135M, the MLP of block 11, from"
+                        + " computation: 128 features in superposition in 64 dimensions, of which 64 are read, each writing a direction of"
+                        + " its own; 96 latents, 3 active. Language model: SmolLM2-135M, the MLP of block 11, from"
                         + " ln2.hook_normalized to hook_mlp_out, "
                         + scale.of("256 latents, 16 active", "2,048 latents, 32 active")
                         + "; effects from ablating one firing of each latent exactly.",

@@ -5,21 +5,21 @@ import org.loupe.activations.MatrixRows;
 import org.loupe.activations.PairedRows;
 import org.loupe.activations.RowSource;
 import org.loupe.synth.CausalWorld;
+import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Workers;
 
 /**
- * A computation whose units are known: feature i, with direction d_i in x, writes the direction u_{i mod 32} to y, as strongly as it
- * fires.
+ * A computation whose units are known: of 128 features in x the even ones are read, each of which writes a direction of its own to y,
+ * as strongly as it fires.
  *
  * <pre>
- * x = Σ f_i d_i + noise      y = Σ f_i u_{i mod 32}
+ * x = Σ f_i d_i + noise      y = Σ_even f_i u_i
  * </pre>
  *
- * <p>An SAE of y can at best find the 32 directions that are written; who wrote them stands in x alone.
+ * <p>An SAE of y can find what is written, u_i; what it was read from, d_i, stands in x alone, beside features that nothing reads.
  */
 final class KnownComputation {
-    private static final int WRITTEN = 32;
-
     private final CausalWorld world;
     private final Matrix written;
     private final Pairs train;
@@ -37,8 +37,8 @@ final class KnownComputation {
         this.world = CausalWorld.of(false, seed);
         int d = world.config().width();
         SplittableRandom random = new SplittableRandom(seed + 77);
-        this.written = Matrix.zeros(WRITTEN, d);
-        for (int i = 0; i < WRITTEN; i++) {
+        this.written = Matrix.zeros(world.directions().rows() / 2, d);
+        for (int i = 0; i < written.rows(); i++) {
             double norm = 0;
             double[] row = new double[d];
             for (int c = 0; c < d; c++) {
@@ -57,9 +57,9 @@ final class KnownComputation {
         Matrix y = Matrix.zeros(sample.rows().rows(), written.cols());
         for (int r = 0; r < y.rows(); r++) {
             for (int e = sample.codes().starts()[r]; e < sample.codes().starts()[r + 1]; e++) {
-                int unit = sample.codes().index()[e] % WRITTEN;
-                for (int c = 0; c < y.cols(); c++) {
-                    y.data()[y.offset(r) + c] += sample.codes().value()[e] * written.at(unit, c);
+                int feature = sample.codes().index()[e];
+                for (int c = 0; world.causal(feature) && c < y.cols(); c++) {
+                    y.data()[y.offset(r) + c] += sample.codes().value()[e] * written.at(feature / 2, c);
                 }
             }
         }
@@ -74,8 +74,39 @@ final class KnownComputation {
         return eval;
     }
 
+    /** Directions of the features that are read, in the order of what they write. */
     Matrix inputDirections() {
-        return world.directions();
+        Matrix read = Matrix.zeros(written.rows(), world.directions().cols());
+        for (int i = 0; i < read.rows(); i++) {
+            System.arraycopy(
+                    world.directions().data(),
+                    world.directions().offset(2 * i),
+                    read.data(),
+                    read.offset(i),
+                    read.cols());
+        }
+        return read;
+    }
+
+    /**
+     * What encoder rows w stand for in the inputs: the pattern C w, C the inputs' covariance (Haufe et al. 2014). A row that reads a feature
+     * with the least interference points away from the features beside it; its pattern is the feature's direction.
+     */
+    Matrix patterns(Matrix encoder, Workers workers) {
+        Covariance covariance = new Covariance(encoder.cols());
+        covariance.add(eval.inputs(), workers);
+        double[][] c = covariance.matrix();
+        Matrix patterns = Matrix.zeros(encoder.rows(), encoder.cols());
+        for (int i = 0; i < encoder.rows(); i++) {
+            for (int a = 0; a < encoder.cols(); a++) {
+                double sum = 0;
+                for (int b = 0; b < encoder.cols(); b++) {
+                    sum += c[a][b] * encoder.at(i, b);
+                }
+                patterns.data()[patterns.offset(i) + a] = (float) sum;
+            }
+        }
+        return patterns;
     }
 
     Matrix outputDirections() {
