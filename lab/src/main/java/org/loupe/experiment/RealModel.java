@@ -112,7 +112,7 @@ public final class RealModel implements AutoCloseable {
 
     /** Held-out text of a store: tokens that no store of the same size or a smaller one has seen. */
     public List<TokenBatch> heldOut(ActivationStore store) {
-        return HeldOutText.batches(model(), corpus, store.info(), scale.of(1_024L, 4_096L));
+        return HeldOutText.batches(model(), corpus, store.info(), scale.of(512L, 4_096L));
     }
 
     /**

@@ -147,7 +147,7 @@ final class ByAccidentQuestion implements Experiment {
         Scale scale = lab.scale();
         ActivationStore store = lab.real().storeWithGradients(RealModel.HOOK, scale.of(8_000L, 100_000L));
         List<String> base =
-                List.of("latents=" + scale.of(256, 2_048), "k=" + scale.of(16, 32), "batch=" + scale.of(512, 1_024));
+                List.of("latents=" + scale.of(128, 2_048), "k=" + scale.of(8, 32), "batch=" + scale.of(512, 1_024));
         Map<String, List<String>> variants = new LinkedHashMap<>();
         variants.put(LOCAL, List.of("objective=local", "passes=" + scale.of(4, 8)));
         variants.put(METRIC, List.of("objective=gradient_weighted", "passes=" + scale.of(4, 8)));
@@ -158,7 +158,7 @@ final class ByAccidentQuestion implements Experiment {
             all.add("seed=" + seed);
             Laboratory.Trained trained = lab.train(lab.sae(REAL, variant, seed), store, null, all);
             RealModel.Indexed indexed =
-                    lab.real().index(trained, store, new EffectConfig(scale.of(1_024, 4_096), scale.of(1, 2), 1, seed));
+                    lab.real().index(trained, store, new EffectConfig(scale.of(512, 4_096), scale.of(1, 2), 1, seed));
             return Trial.Outcome.of(relevance(indexed, trained, store, lab));
         }));
     }
@@ -195,7 +195,7 @@ final class ByAccidentQuestion implements Experiment {
                 "Known causes: 128 features in superposition in 64 dimensions that all fire alike; a small network reads 64 of them;"
                         + " TopK with 128 latents, 5 active, enough for every feature. The exact effect of a latent is the network’s KL"
                         + " when it is taken out, over all its firings. Language model: SmolLM2-135M, blocks.11.hook_resid_post, TopK with "
-                        + scale.of("256 latents, 16 active", "2,048 latents, 32 active")
+                        + scale.of("128 latents, 8 active", "2,048 latents, 32 active")
                         + "; exact effects from ablating "
                         + scale.of("one firing", "two firings")
                         + " of each latent, each the KL of the rest of its document, times its firings. A random dictionary stands for"

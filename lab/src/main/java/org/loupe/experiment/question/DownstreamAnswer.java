@@ -59,7 +59,7 @@ final class DownstreamAnswer {
                         "8,000 tokens of WordNet, 512 latents, 16 active, 4 passes",
                         "100,000 tokens of WordNet, 2,048 latents, 32 active, 10 passes")
                 + "; objectives that run the model have "
-                + scale.of("3 steps of 256", "24 steps of 512")
+                + scale.of("2 steps of 256", "24 steps of 512")
                 + " rows, alone or after a local training, beside the same steps with the local error and beside local training for three"
                 + " times the passes, which takes about as long.";
     }

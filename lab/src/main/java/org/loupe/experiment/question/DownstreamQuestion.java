@@ -133,7 +133,7 @@ final class DownstreamQuestion implements Experiment {
                 "passes=" + passes);
         int batch = scale.of(256, 512);
         ActivationStore store = lab.real().storeWithGradients(RealModel.HOOK, tokens);
-        String tuning = "tokens=" + scale.of(3, 24) * (long) batch;
+        String tuning = "tokens=" + scale.of(2, 24) * (long) batch;
         Study study =
                 new Study(lab, REAL, store, config -> Downstream.of(lab.real().model(), store, config), base, tuning) {
                     @Override

@@ -160,10 +160,7 @@ final class InOutQuestion implements Experiment {
         Scale scale = lab.scale();
         long tokens = scale.of(8_000L, 200_000L);
         List<String> base = List.of(
-                "latents=" + scale.of(256, 2_048),
-                "k=" + scale.of(16, 32),
-                "batch=" + scale.of(512, 1_024),
-                "passes=" + scale.of(6, 6));
+                "latents=" + scale.of(128, 2_048), "k=" + scale.of(8, 32), "batch=" + scale.of(512, 1_024), "passes=6");
         variants()
                 .forEach((variant, settings) -> lab.trials(REAL, variant, seed -> {
                     ActivationStore store = variant.equals(SAE)
@@ -175,7 +172,7 @@ final class InOutQuestion implements Experiment {
                     Laboratory.Trained trained = lab.train(lab.sae(REAL, variant, seed), store, null, all);
                     Map<String, Double> values = new LinkedHashMap<>(lab.real().splice(trained.loaded(), store));
                     IndexInfo index = lab.real()
-                            .index(trained, store, new EffectConfig(scale.of(512, 4_096), 1, 1, seed))
+                            .index(trained, store, new EffectConfig(scale.of(256, 4_096), 1, 1, seed))
                             .info();
                     double live = index.counts().live();
                     values.put(
@@ -205,7 +202,7 @@ final class InOutQuestion implements Experiment {
                         + " computation: 128 features in superposition in 64 dimensions, of which 64 are read, each writing a direction of"
                         + " its own; 96 latents, 3 active. Language model: SmolLM2-135M, the MLP of block 11, from"
                         + " ln2.hook_normalized to hook_mlp_out, "
-                        + scale.of("256 latents, 16 active", "2,048 latents, 32 active")
+                        + scale.of("128 latents, 8 active", "2,048 latents, 32 active")
                         + "; effects from ablating one firing of each latent exactly.",
                 figures(trials),
                 List.of(

@@ -1,0 +1,141 @@
+package org.loupe.experiment.question;
+
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import org.junit.jupiter.api.Test;
+import org.loupe.experiment.Experiment;
+import org.loupe.experiment.Quantity;
+import org.loupe.experiment.Scale;
+
+/** The words of each outcome, from made-up trials: by-accident, seeds, in-in-or-in-out, vq-and-dictionaries. */
+final class VerdictsTest {
+    private final MadeUp trials = new MadeUp();
+
+    private void around(String part, String variant, Quantity quantity, double value) {
+        // Of each variant another of the three seeds is the largest.
+        int first = Math.floorMod(variant.hashCode(), 3);
+        double[] values = new double[3];
+        for (int i = 0; i < 3; i++) {
+            values[(i + first) % 3] = value * (1 + 0.002 * (i - 1));
+        }
+        trials.with(part, variant, quantity, values);
+    }
+
+    private void says(Experiment experiment, String... parts) {
+        String verdict = experiment.answer(trials.trials(), new Scale(true, 3)).verdict();
+        for (String part : parts) {
+            assertTrue(verdict.contains(part), part + " is not in: " + verdict);
+        }
+    }
+
+    private void accident(double told, double energy) {
+        around(ByAccidentQuestion.APART, ByAccidentQuestion.LOCAL, ByAccidentQuestion.TOLD_MASS, told);
+        around(ByAccidentQuestion.APART, ByAccidentQuestion.LOCAL, ByAccidentQuestion.TOLD_FISHER, 0.97);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.ENERGY, energy);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.METRIC, ByAccidentQuestion.ENERGY, energy);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.UNTRAINED, ByAccidentQuestion.ENERGY, 0.2);
+    }
+
+    @Test
+    void relevanceThatFollowsEnergyIsNoAccident() {
+        accident(0.52, 0.84);
+        says(new ByAccidentQuestion(), "activations cannot show it", "it is no accident", "ρ = 0.840");
+    }
+
+    @Test
+    void relevanceThatDoesNotIsOne() {
+        accident(0.8, 0.1);
+        says(new ByAccidentQuestion(), "which chance alone would not", "it mostly is an accident");
+    }
+
+    @Test
+    void relevanceOfOneSeedCannotBeTold() {
+        trials.with(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.ENERGY, 0.9);
+        says(new ByAccidentQuestion(), "in one seed, which cannot tell");
+    }
+
+    private void seeds(double matched, double share, double agree) {
+        around(SeedsQuestion.REAL, SeedsQuestion.TOPK, SeedsQuestion.MATCHED, matched);
+        around(SeedsQuestion.REAL, SeedsQuestion.TOPK, SeedsQuestion.SHARE, share);
+        around(SeedsQuestion.REAL, SeedsQuestion.TOPK, SeedsQuestion.EFFECTS, agree);
+    }
+
+    @Test
+    void whatIsFoundAgainDoesTheSame() {
+        seeds(0.9, 0.99, 0.97);
+        says(new SeedsQuestion(), "Mostly yes", "more than their share", "does the same");
+    }
+
+    @Test
+    void littleIsFoundAgain() {
+        seeds(0.1, 0.02, 0.4);
+        says(new SeedsQuestion(), "Mostly not", "less than their share", "does not do the same");
+    }
+
+    @Test
+    void someIsFoundAgain() {
+        seeds(0.5, 0.52, 0.8);
+        says(new SeedsQuestion(), "In part", "about their share", "does about the same");
+    }
+
+    private void inOut(double sae, double transcoder, double skip, double labels) {
+        around(InOutQuestion.REAL, InOutQuestion.SAE, InOutQuestion.KL, sae);
+        around(InOutQuestion.REAL, InOutQuestion.TRANSCODER, InOutQuestion.KL, transcoder);
+        around(InOutQuestion.REAL, InOutQuestion.SKIP, InOutQuestion.KL, skip);
+        around(InOutQuestion.REAL, InOutQuestion.SAE, InOutQuestion.LABELLED, 0.4);
+        around(InOutQuestion.REAL, InOutQuestion.TRANSCODER, InOutQuestion.LABELLED, labels);
+    }
+
+    @Test
+    void aTranscoderCanLoseAndItsSkipHelp() {
+        inOut(0.1, 0.2, 0.15, 0.5);
+        says(new InOutQuestion(), "For faithfulness In = In", "makes up for some of it", "more of its latents");
+    }
+
+    @Test
+    void aTranscoderCanWinAndItsSkipHarm() {
+        inOut(0.2, 0.1, 0.15, 0.3);
+        says(new InOutQuestion(), "For faithfulness In = Out", "makes it worse", "fewer of its latents");
+    }
+
+    @Test
+    void whatDoesNotDifferCannotBeTold() {
+        inOut(0.2, 0.2, 0.2, 0.4);
+        says(new InOutQuestion(), "cannot be told at this size", "helps cannot be told", "label cannot be told");
+    }
+
+    private void dictionaries(double bits, double learnt, double pursuit) {
+        String part = DictionariesQuestion.REAL;
+        around(part, DictionariesQuestion.SAE, DictionariesQuestion.CODED, 0.3);
+        around(part, DictionariesQuestion.BITS, DictionariesQuestion.CODED, bits);
+        around(part, DictionariesQuestion.SAE, DictionariesQuestion.FVU, 0.2);
+        around(part, DictionariesQuestion.LEARNT, DictionariesQuestion.FVU, learnt);
+        around(part, DictionariesQuestion.PURSUIT, DictionariesQuestion.FVU, pursuit);
+    }
+
+    @Test
+    void saesCanBeatCodesAndDictionaries() {
+        dictionaries(0.5, 0.4, 0.1);
+        says(
+                new DictionariesQuestion(),
+                "SAEs beat residual VQ",
+                "dictionary learning reconstructs worse",
+                "would explain 50 %");
+    }
+
+    @Test
+    void codesAndDictionariesCanBeatSaes() {
+        dictionaries(0.1, 0.1, 0.4);
+        says(
+                new DictionariesQuestion(),
+                "residual VQ beats SAEs",
+                "dictionary learning reconstructs better",
+                "does worse than its encoder");
+    }
+
+    @Test
+    void equalFiguresCannotBeTold() {
+        dictionaries(0.3, 0.2, 0.2);
+        says(new DictionariesQuestion(), "we cannot tell SAEs", "cannot be told (FVU", "cannot be told at this size");
+    }
+}
