@@ -3,7 +3,9 @@ package org.loupe.app;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Safetensors;
@@ -14,7 +16,8 @@ import tools.jackson.databind.JsonNode;
 /** {@code loupe info}: the tensors of a safetensors file, or what a folder's own description says. */
 @Command(
         name = "info",
-        description = "Say what a file or folder is: an SAE, an activation store, a feature index, a safetensors file.",
+        description =
+                "Say what a file or folder is: an SAE, a store, an index, a graph, an experiment, a safetensors file.",
         footer = {"Example:", "  loupe info runs/demo/sae"})
 final class InfoCommand extends LoupeCommand {
     @Parameters(paramLabel = "PATH", description = "A file or folder that Loupe wrote, or any safetensors file.")
@@ -58,7 +61,10 @@ final class InfoCommand extends LoupeCommand {
         if (!known) {
             throw BadInput.in(
                     path,
-                    "holds none of cfg.json (an SAE), store.json (a store), index.json (an index), synth.json (made rows)");
+                    "holds none of "
+                            + Arrays.stream(Part.values())
+                                    .map(part -> part.file)
+                                    .collect(Collectors.joining(", ")));
         }
     }
 
@@ -105,7 +111,10 @@ final class InfoCommand extends LoupeCommand {
         RUN("loupe.json", "made by Loupe"),
         STORE("store.json", "activation store"),
         INDEX("index.json", "feature index"),
-        WORLD("synth.json", "rows with a known dictionary");
+        WORLD("synth.json", "rows with a known dictionary"),
+        PAIR(JacobianCommand.FILE, "two SAEs around an MLP, in/ and out/, and their Jacobian"),
+        GRAPH(TraceCommand.LIST, "attribution graph, in " + TraceCommand.GRAPH),
+        EXPERIMENT("results.json", "experiment, its page in report.html");
 
         private final String file;
         private final String title;

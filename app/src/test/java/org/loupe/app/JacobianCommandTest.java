@@ -79,6 +79,8 @@ final class JacobianCommandTest {
         assertEquals(
                 "blocks.0.hook_mlp_out",
                 SaeFolder.load(folder.resolve("pair").resolve("out")).info().hookIn());
+        String info = Cli.run("info", folder.resolve("pair")).out();
+        assertTrue(info.contains("two SAEs around an MLP") && info.contains("weight: 3"), info);
     }
 
     @Test

@@ -17,7 +17,8 @@ final class ExperimentPage {
                 .append("</title>\n<style>\n")
                 .append(ReportPage.stylesheet())
                 .append(".verdict{font-size:18px;line-height:1.5;max-width:46em;margin:22px 0 0}.plots.wide")
-                .append("{grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr))}\n")
+                .append(
+                        "{grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr))}td:last-child,th:last-child:not(:first-child){text-align:right}\n")
                 .append("</style>\n</head>\n<body>\n<main>\n<p class=\"kicker\">Experiment · ")
                 .append(Svg.escape(report.experiment().name()))
                 .append("</p>\n<h1>")

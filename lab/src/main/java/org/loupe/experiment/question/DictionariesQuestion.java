@@ -1,6 +1,5 @@
 package org.loupe.experiment.question;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,7 +23,6 @@ import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.synth.SynthConfig;
-import org.loupe.synth.World;
 
 /** SAEs beside vector quantisation and classic dictionary learning, at equal coefficients and at equal bits. */
 final class DictionariesQuestion implements Experiment {
@@ -52,7 +50,6 @@ final class DictionariesQuestion implements Experiment {
             "a row",
             "log₂ of the number of choices of active latents, and 6 for each coefficient; VQ: log₂ of the codes of each stage");
     static final Quantity FOUND = Quantity.of(Metric.MMCS);
-    static final Quantity SECONDS = new Quantity("train_seconds", "training", "s", "time of the training steps");
 
     @Override
     public String name() {
@@ -76,14 +73,32 @@ final class DictionariesQuestion implements Experiment {
                 Quantity.of(Metric.CE_RECOVERED_MEAN),
                 KL,
                 Quantity.of(Metric.TOP1_AGREEMENT),
-                SECONDS);
+                Trainings.SECONDS);
     }
 
-    /** What one part compares: rows, a size, an evaluation. */
-    private record Part(String name, RowSource rows, int latents, int k, int batch, long tokens, Evaluate evaluate) {
+    /** What one part compares: its trainings, its size, and the evaluation of an SAE that no training made. */
+    private record Part(Trainings trainings, int latents, int k, long tokens, Evaluate evaluate) {
         @FunctionalInterface
         interface Evaluate {
             Map<String, Double> of(SaeFolder.Loaded loaded);
+        }
+
+        static Part of(
+                Laboratory lab,
+                String name,
+                RowSource rows,
+                int latents,
+                int k,
+                int batch,
+                long tokens,
+                Evaluate evaluate) {
+            Trainings trainings = new Trainings(
+                    lab,
+                    name,
+                    rows,
+                    List.of("latents=" + latents, "k=" + k, "batch=" + batch, "tokens=" + tokens),
+                    trained -> Trial.Outcome.of(evaluated(evaluate, trained.loaded())));
+            return new Part(trainings, latents, k, tokens, evaluate);
         }
     }
 
@@ -91,27 +106,12 @@ final class DictionariesQuestion implements Experiment {
     public void measure(Laboratory lab) {
         Scale scale = lab.scale();
         for (int seed = 0; seed < scale.seeds(); seed++) {
-            SynthConfig easy = World.EASY.config();
-            SynthConfig config = new SynthConfig(
-                    easy.features(),
-                    easy.width(),
-                    scale.of(32_768L, 196_608L),
-                    scale.of(4_096, 16_384),
-                    easy.firing(),
-                    easy.active(),
-                    easy.zipfExponent(),
-                    easy.magnitude(),
-                    easy.correlation(),
-                    easy.group(),
-                    easy.children(),
-                    easy.noise(),
-                    easy.signed(),
-                    easy.mean(),
-                    seed);
+            SynthConfig config = Worlds.features(false, scale.of(32_768L, 196_608L), seed);
             try (SyntheticWorld world = lab.world(config)) {
                 compare(
                         lab,
-                        new Part(
+                        Part.of(
+                                lab,
                                 KNOWN,
                                 world.train(),
                                 512,
@@ -126,7 +126,8 @@ final class DictionariesQuestion implements Experiment {
         for (int seed = 0; seed < scale.seeds(); seed++) {
             compare(
                     lab,
-                    new Part(
+                    Part.of(
+                            lab,
                             REAL,
                             store,
                             scale.of(512, 2_048),
@@ -139,35 +140,24 @@ final class DictionariesQuestion implements Experiment {
     }
 
     private static void compare(Laboratory lab, Part part, int seed) {
-        train(lab, part, SAE, seed, "architecture=topk");
-        lab.trial(part.name, PURSUIT, seed, _ -> {
-            SaeFolder.Loaded sae = SaeFolder.load(lab.sae(part.name, SAE, seed));
-            Map<String, Double> values = new LinkedHashMap<>(evaluate(part, pursued(sae, part.k)));
-            values.put(SECONDS.key(), lab.value(part.name, SAE, seed, SECONDS.key()));
+        Trainings trainings = part.trainings;
+        String name = trainings.part();
+        trainings.train(SAE, seed, "architecture=topk");
+        lab.trial(name, PURSUIT, seed, _ -> {
+            SaeFolder.Loaded sae = SaeFolder.load(lab.sae(name, SAE, seed));
+            Map<String, Double> values = evaluated(part.evaluate, pursued(sae, part.k));
+            values.put(Trainings.SECONDS.key(), lab.value(name, SAE, seed, Trainings.SECONDS.key()));
             return Trial.Outcome.of(values);
         });
-        train(lab, part, MATCHING, seed, "architecture=matching_pursuit", "tokens=" + part.tokens / 4);
-        train(lab, part, LEARNT, seed, "architecture=dictionary_learning", "tokens=" + part.tokens / 8);
-        train(lab, part, VQ, seed, "architecture=vq");
-        train(lab, part, RESIDUAL, seed, "architecture=residual_vq", "latents=" + part.latents / part.k * part.k);
-        train(lab, part, BITS, seed, "architecture=residual_vq", "k=" + stages(part.latents, part.k));
+        trainings.train(MATCHING, seed, "architecture=matching_pursuit", "tokens=" + part.tokens / 4);
+        trainings.train(LEARNT, seed, "architecture=dictionary_learning", "tokens=" + part.tokens / 8);
+        trainings.train(VQ, seed, "architecture=vq");
+        trainings.train(RESIDUAL, seed, "architecture=residual_vq", "latents=" + part.latents / part.k * part.k);
+        trainings.train(BITS, seed, "architecture=residual_vq", "k=" + stages(part.latents, part.k));
     }
 
-    private static void train(Laboratory lab, Part part, String variant, int seed, String... settings) {
-        lab.trial(part.name, variant, seed, _ -> {
-            List<String> all = new ArrayList<>(
-                    List.of("latents=" + part.latents, "k=" + part.k, "batch=" + part.batch, "tokens=" + part.tokens));
-            all.addAll(List.of(settings));
-            all.add("seed=" + seed);
-            Laboratory.Trained trained = lab.train(lab.sae(part.name, variant, seed), part.rows, null, all);
-            Map<String, Double> values = new LinkedHashMap<>(evaluate(part, trained.loaded()));
-            values.put(SECONDS.key(), trained.seconds());
-            return Trial.Outcome.of(values);
-        });
-    }
-
-    private static Map<String, Double> evaluate(Part part, SaeFolder.Loaded loaded) {
-        Map<String, Double> values = new LinkedHashMap<>(part.evaluate.of(loaded));
+    private static Map<String, Double> evaluated(Part.Evaluate evaluate, SaeFolder.Loaded loaded) {
+        Map<String, Double> values = new LinkedHashMap<>(evaluate.of(loaded));
         double l0 = values.getOrDefault(Quantity.of(Metric.L0).key(), Double.NaN);
         values.put(RATE.key(), Codings.bits(loaded.sae(), l0));
         return values;

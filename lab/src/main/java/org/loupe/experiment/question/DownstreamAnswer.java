@@ -12,7 +12,7 @@ import static org.loupe.experiment.question.DownstreamQuestion.LONGER;
 import static org.loupe.experiment.question.DownstreamQuestion.MIXED;
 import static org.loupe.experiment.question.DownstreamQuestion.NETWORK;
 import static org.loupe.experiment.question.DownstreamQuestion.REAL;
-import static org.loupe.experiment.question.DownstreamQuestion.SECONDS;
+import static org.loupe.experiment.question.Trainings.SECONDS;
 
 import java.util.ArrayList;
 import java.util.Comparator;

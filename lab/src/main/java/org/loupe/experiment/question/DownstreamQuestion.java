@@ -50,8 +50,6 @@ final class DownstreamQuestion implements Experiment {
             "latents on causes",
             "",
             "share of latents whose nearest true feature is a causal one; one half is chance");
-    static final Quantity SECONDS =
-            new Quantity("train_seconds", "training", "s", "time of all training steps that led to the SAE");
 
     @Override
     public String name() {
@@ -86,7 +84,7 @@ final class DownstreamQuestion implements Experiment {
                         "nats",
                         "exact KL of the network’s output when a causal feature is taken out of a row on which it fires"),
                 new Quantity("inert_effect", "effect of an inert feature", "nats", "the same of an inert feature"),
-                SECONDS);
+                Trainings.SECONDS);
     }
 
     @Override
@@ -118,6 +116,7 @@ final class DownstreamQuestion implements Experiment {
             study.judged(HYBRID, seed, "objective=hybrid");
             study.tuned(CONTROL, LOCAL, seed, "objective=local");
             study.tuned(TUNED, LOCAL, seed, "objective=hybrid");
+            study.tuned(BOTH, METRIC, seed, "objective=hybrid");
         }
     }
 
@@ -152,6 +151,7 @@ final class DownstreamQuestion implements Experiment {
             study.anew(METRIC, seed, "objective=gradient_weighted", "gradient.beta=4");
             study.tuned(CONTROL, LOCAL, seed, "objective=local", "batch=" + batch);
             study.tuned(TUNED, LOCAL, seed, "objective=hybrid", "batch=" + batch);
+            study.tuned(BOTH, METRIC, seed, "objective=hybrid", "batch=" + batch);
             study.judged(KL, seed, "objective=kl", "batch=" + batch, tuning);
             study.judged(HYBRID, seed, "objective=hybrid", "batch=" + batch, tuning);
         }
@@ -203,13 +203,13 @@ final class DownstreamQuestion implements Experiment {
                 boolean runs = !all.contains("objective=local");
                 Laboratory.Trained trained =
                         lab.fineTune(lab.sae(part, variant, seed), start, rows, runs ? judge : null, all);
-                return outcome(trained, lab.value(part, from, seed, SECONDS.key()));
+                return outcome(trained, lab.value(part, from, seed, Trainings.SECONDS.key()));
             });
         }
 
         private Trial.Outcome outcome(Laboratory.Trained trained, double before) {
             Map<String, Double> values = new LinkedHashMap<>(evaluate(trained));
-            values.put(SECONDS.key(), before + trained.seconds());
+            values.put(Trainings.SECONDS.key(), before + trained.seconds());
             return Trial.Outcome.of(values);
         }
     }

@@ -228,12 +228,11 @@ final class InOutQuestion implements Experiment {
                     variant,
                     List.of(Chart.Point.of(mean(trials, REAL, variant, FVU), trials.spread(REAL, variant, KL.key()))));
         }
-        String few = "90 % of the effect take " + Say.percent(mean(trials, REAL, SAE, FEW)) + " of the SAE’s latents, "
+        String few = Say.percent(mean(trials, REAL, SAE, FEW)) + " of the SAE’s latents have 90 % of the effect, "
                 + Say.percent(mean(trials, REAL, TRANSCODER, FEW)) + " of the transcoder’s";
-        String labels =
-                "A clear label have " + Say.percent(mean(trials, REAL, SAE, LABELLED)) + " of the SAE’s latents, "
-                        + Say.percent(mean(trials, REAL, TRANSCODER, LABELLED)) + " of the transcoder’s, "
-                        + Say.percent(mean(trials, REAL, SKIP, LABELLED)) + " of the skip transcoder’s";
+        String labels = Say.percent(mean(trials, REAL, SAE, LABELLED)) + " of the SAE’s latents have a clear label, "
+                + Say.percent(mean(trials, REAL, TRANSCODER, LABELLED)) + " of the transcoder’s, "
+                + Say.percent(mean(trials, REAL, SKIP, LABELLED)) + " of the skip transcoder’s";
         String known = "Where the computation is known, the transcoder’s encoder finds "
                 + Say.percent(mean(trials, KNOWN, TRANSCODER, INPUTS)) + " of the features that are read; the SAE sees "
                 + Say.percent(mean(trials, KNOWN, SAE, OUTPUTS)) + " of the directions that are written";
