@@ -88,10 +88,16 @@ final class DownstreamAnswerTest {
 
     @Test
     void oneSeedCannotTell() {
-        nothingOnCauses();
+        for (String part : List.of(DownstreamQuestion.APART, DownstreamQuestion.MIXED)) {
+            causes(part, DownstreamQuestion.LOCAL, 0.2, 0.3);
+            causes(part, DownstreamQuestion.METRIC, 0.9, 0.3);
+        }
+        trials.removeIf(trial -> trial.seed() > 0);
         model(DownstreamQuestion.LOCAL, 1, 0.50, 0.2);
         model(DownstreamQuestion.TUNED, 1, 0.10, 0.2);
-        contains(verdict(), "one seed cannot tell");
+        String verdict = verdict();
+        contains(verdict, "Fisher metric finds most of them, 89 % where the local error finds 19 %, in one seed");
+        contains(verdict, "On the language model one seed cannot tell");
     }
 
     @Test
