@@ -14,41 +14,9 @@ images = docs / "images" / "experiments"
 images.mkdir(parents=True, exist_ok=True)
 
 
-def number(value):
-    if value is None:
-        return "–"
-    size = abs(value)
-    if size >= 100 or value == 0:
-        text = f"{value:,.0f}"
-    elif size < 1e-4:
-        text = f"{value:.1e}"
-    else:
-        digits = 3 - len(str(int(size))) if size >= 1 else 2 - int(f"{size:e}".split("e")[1])
-        text = f"{value:.{digits}f}"
-    return text.replace("-", "−")
-
-
-def cell(summary):
-    if summary is None:
-        return "–"
-    text = number(summary["mean"])
-    if summary["seeds"] > 1:
-        text += f" ({number(summary['low'])} to {number(summary['high'])})"
-    return text
-
-
-def table(results, part):
-    rows = [s for s in results["summary"] if s["part"] == part]
-    variants = list(dict.fromkeys(s["variant"] for s in rows))
-    present = {s["quantity"] for s in rows}
-    quantities = [q for q in results["quantities"] if q["key"] in present]
-    by_place = {(s["variant"], s["quantity"]): s for s in rows}
-    heads = [q["label"] + (f" ({q['unit']})" if q["unit"] else "") for q in quantities]
-    lines = [f"\n{part}\n", "| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    for variant in variants:
-        cells = [cell(by_place.get((variant, q["key"]))) for q in quantities]
-        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
-    return lines
+def table(of):
+    lines = [f"\n{of['title']}\n", "| " + " | ".join(of["columns"]) + " |", "|---" * len(of["columns"]) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in of["rows"]]
 
 
 page = [
@@ -89,7 +57,7 @@ for name in names:
         target = images / f"{name}-{figure['file']}"
         shutil.copyfile(out / name / figure["file"], target)
         page += [f"![{figure['message']}](images/experiments/{target.name})", "", f"*{figure['message']}.*", ""]
-    for part in dict.fromkeys(s["part"] for s in results["summary"]):
-        page += table(results, part)
+    for of in results["tables"]:
+        page += table(of)
     page += ["", f"What would change it: {results['would_change']}", ""]
 (docs / "experiments.md").write_text("\n".join(page).rstrip() + "\n")

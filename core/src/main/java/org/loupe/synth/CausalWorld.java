@@ -33,10 +33,8 @@ public record CausalWorld(SynthConfig config, Matrix directions, ReadingNetwork 
     /** Deviation of A's entries, at which a causal feature moves logits by some units. */
     private static final double LOGIT_SCALE = 6;
 
-    /** E f² − (E f)² and E f of strengths uniform on (0, 1] that occur with probability 1, p and p² being put in later. */
+    /** E f² of strengths uniform on (0, 1], where a feature fires. */
     private static final double SECOND_MOMENT = 1.0 / 3;
-
-    private static final double FIRST_MOMENT = 0.5;
 
     /**
      * Rows and what fired on them.
@@ -148,12 +146,12 @@ public record CausalWorld(SynthConfig config, Matrix directions, ReadingNetwork 
     private static ReadingNetwork network(SynthConfig config, Matrix directions, SplittableRandom random) {
         int d = config.width();
         double p = config.active() / config.features();
-        double variance = p * SECOND_MOMENT - p * p * FIRST_MOMENT * FIRST_MOMENT;
+        double variance = p * SECOND_MOMENT - p * p * Magnitude.MEAN * Magnitude.MEAN;
         double[][] covariance = new double[d][d];
         double[] mean = new double[d];
         for (int i = 0; i < config.features(); i++) {
             for (int a = 0; a < d; a++) {
-                mean[a] += p * FIRST_MOMENT * directions.at(i, a);
+                mean[a] += p * Magnitude.MEAN * directions.at(i, a);
                 for (int b = 0; b < d; b++) {
                     covariance[a][b] += variance * directions.at(i, a) * directions.at(i, b);
                 }

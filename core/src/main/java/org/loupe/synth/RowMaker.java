@@ -20,8 +20,8 @@ final class RowMaker {
         this(
                 config,
                 law,
-                unitRows(config.features(), config.width(), dictionary),
-                unitRows(1, config.width(), offset).data());
+                Truth.unitRows(config.features(), config.width(), dictionary),
+                Truth.unitRows(1, config.width(), offset).data());
         for (int c = 0; c < mean.length; c++) {
             mean[c] *= (float) config.mean();
         }
@@ -38,22 +38,6 @@ final class RowMaker {
         this.law = law;
         this.directions = directions;
         this.mean = mean;
-    }
-
-    private static Matrix unitRows(int rows, int cols, SplittableRandom random) {
-        Matrix all = Matrix.zeros(rows, cols);
-        double[] row = new double[cols];
-        for (int r = 0; r < rows; r++) {
-            double norm = 0;
-            for (int c = 0; c < cols; c++) {
-                row[c] = random.nextGaussian();
-                norm += row[c] * row[c];
-            }
-            for (int c = 0; c < cols; c++) {
-                all.data()[all.offset(r) + c] = (float) (row[c] / Math.sqrt(norm));
-            }
-        }
-        return all;
     }
 
     Matrix directions() {

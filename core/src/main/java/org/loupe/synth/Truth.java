@@ -1,6 +1,7 @@
 package org.loupe.synth;
 
 import java.nio.file.Path;
+import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 import org.loupe.activations.SafetensorsRows;
 import org.loupe.io.BadInput;
@@ -25,6 +26,23 @@ public record Truth(Matrix directions, @Nullable Activity activity) {
      * @param codes true activations of the rows to evaluate on
      */
     public record Activity(float[] probabilities, int[] parents, Codes codes) {}
+
+    /** Directions drawn alike from the sphere, [rows × cols]. */
+    public static Matrix unitRows(int rows, int cols, SplittableRandom random) {
+        Matrix all = Matrix.zeros(rows, cols);
+        double[] row = new double[cols];
+        for (int r = 0; r < rows; r++) {
+            double norm = 0;
+            for (int c = 0; c < cols; c++) {
+                row[c] = random.nextGaussian();
+                norm += row[c] * row[c];
+            }
+            for (int c = 0; c < cols; c++) {
+                all.data()[all.offset(r) + c] = (float) (row[c] / Math.sqrt(norm));
+            }
+        }
+        return all;
+    }
 
     /** Directions alone. */
     public static Truth of(Matrix directions) {

@@ -1,5 +1,6 @@
 package org.loupe.experiment;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -20,7 +21,12 @@ public record Answer(String setting, List<Figure> figures, List<Table> tables, S
      * @param detail how to read it
      * @param svg a file of its own
      */
-    public record Figure(String name, String message, String detail, String svg) {}
+    public record Figure(String name, String message, String detail, String svg) {
+        /** A drawing under its message. */
+        public static Figure of(String name, String message, String detail, Drawing drawing) {
+            return new Figure(name, message, detail, drawing.svg(message));
+        }
+    }
 
     /**
      * A table.
@@ -33,17 +39,17 @@ public record Answer(String setting, List<Figure> figures, List<Table> tables, S
             List<String> variants = trials.variants(part);
             List<Quantity> there = quantities.stream()
                     .filter(q -> variants.stream()
-                            .anyMatch(v -> trials.spread(part, v, q.key()).count() > 0))
+                            .anyMatch(v -> trials.spread(part, v, q).count() > 0))
                     .toList();
-            List<String> columns = new java.util.ArrayList<>(List.of(""));
+            List<String> columns = new ArrayList<>(List.of(""));
             there.forEach(q -> columns.add(q.axis()));
             return new Table(
                     title,
                     columns,
                     variants.stream()
                             .map(v -> {
-                                List<String> row = new java.util.ArrayList<>(List.of(v));
-                                there.forEach(q -> row.add(Say.spread(trials.spread(part, v, q.key()))));
+                                List<String> row = new ArrayList<>(List.of(v));
+                                there.forEach(q -> row.add(Say.spread(trials.spread(part, v, q))));
                                 return row;
                             })
                             .toList());

@@ -10,7 +10,7 @@ import org.loupe.eval.Svg;
  * Series over two labelled axes, as an SVG file of its own. Each series has a colour (after Okabe and Ito) and a mark of its own, so that
  * it is known in print and by any eye; bars span the seeds.
  */
-public final class Chart {
+public final class Chart implements Drawing {
     private static final double WIDTH = 680;
     private static final double LEFT = 66;
     private static final double RIGHT = 664;
@@ -44,8 +44,7 @@ public final class Chart {
     private enum Form {
         LINE,
         MARKED_LINE,
-        MARKS,
-        DOTS
+        MARKS
     }
 
     private record Series(String name, Form form, List<Point> points) {}
@@ -99,11 +98,6 @@ public final class Chart {
         return add(name, Form.MARKS, points);
     }
 
-    /** A cloud of small dots. */
-    public Chart dots(String name, List<Point> points) {
-        return add(name, Form.DOTS, points);
-    }
-
     private Chart add(String name, Form form, List<Point> points) {
         if (series.size() == MOST_SERIES) {
             throw new IllegalArgumentException("more than " + MOST_SERIES + " series in one chart");
@@ -132,7 +126,7 @@ public final class Chart {
         return this;
     }
 
-    /** @param label for people who cannot see it: the message */
+    @Override
     public String svg(String label) {
         double top = 12 + LEGEND_ROW * legendRows();
         double bottom = top + PLOT_HEIGHT;
@@ -238,17 +232,13 @@ public final class Chart {
         if (own.form == Form.LINE) {
             return;
         }
-        double aside = categories.isEmpty() || own.form == Form.DOTS ? 0 : (number - (series.size() - 1) / 2.0) * 9;
+        double aside = own.form == Form.MARKS && !categories.isEmpty() ? (number - (series.size() - 1) / 2.0) * 9 : 0;
         for (Point p : own.points) {
-            double at = x.at(p.x) + (own.form == Form.MARKS ? aside : 0);
-            if (own.form == Form.DOTS) {
-                svg.circle(at, y.at(p.y), 2.2, "dot " + colour);
-            } else {
-                if (p.high > p.low) {
-                    svg.line(at, y.at(p.low), at, y.at(p.high), "range " + colour);
-                }
-                Marks.draw(svg, number, at, y.at(p.y));
+            double at = x.at(p.x) + aside;
+            if (p.high > p.low) {
+                svg.line(at, y.at(p.low), at, y.at(p.high), "range " + colour);
             }
+            Marks.draw(svg, number, at, y.at(p.y));
         }
     }
 

@@ -8,7 +8,7 @@ final class ChartStyle {
             .paper{fill:var(--card,#fff)}.grid{stroke:var(--grid,#ecece7)}.axis{stroke:var(--soft,#5c6370)}
             .rule{stroke:var(--ink,#1c1e21);stroke-dasharray:3 3;opacity:.65}
             .line{fill:none!important;stroke-width:2;stroke-linejoin:round}.broken{stroke-dasharray:7 3}
-            .band{fill-opacity:.18;stroke:none!important}.range{stroke-width:2;opacity:.7}.dot{fill-opacity:.4;stroke:none!important}
+            .band{fill-opacity:.18;stroke:none!important}.range{stroke-width:2;opacity:.7}
             .mark{stroke:var(--card,#fff)!important;stroke-width:1;opacity:1}.seed{fill:none!important;stroke-width:1.5;opacity:.75}
             .value{font-weight:600}.group{font-weight:600}
             .c0{fill:#0072b2;stroke:#0072b2}.c1{fill:#d55e00;stroke:#d55e00}.c2{fill:#009e73;stroke:#009e73}

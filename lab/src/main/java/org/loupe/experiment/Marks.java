@@ -1,5 +1,6 @@
 package org.loupe.experiment;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.loupe.eval.Svg;
 
@@ -30,7 +31,7 @@ final class Marks {
 
     /** A closed outline, its corners in units of the mark's size. */
     private static List<double[]> shape(double x, double y, double... corners) {
-        List<double[]> points = new java.util.ArrayList<>();
+        List<double[]> points = new ArrayList<>();
         for (int i = 0; i < corners.length; i += 2) {
             points.add(new double[] {x + SIZE * corners[i], y + SIZE * corners[i + 1]});
         }

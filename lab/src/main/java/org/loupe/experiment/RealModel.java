@@ -55,6 +55,7 @@ public final class RealModel implements AutoCloseable {
     private final Laboratory.Listener listener;
     private final Corpus corpus = Corpus.of(List.of(TEXT), Corpus.Fields.DEFAULT);
     private final Map<String, ActivationStore> open = new HashMap<>();
+    private final Map<String, List<TokenBatch>> unseen = new HashMap<>();
     private final Map<String, Double> ceMean = new HashMap<>();
     private @Nullable LanguageModel model;
 
@@ -112,7 +113,8 @@ public final class RealModel implements AutoCloseable {
 
     /** Held-out text of a store: tokens that no store of the same size or a smaller one has seen. */
     public List<TokenBatch> heldOut(ActivationStore store) {
-        return HeldOutText.batches(model(), corpus, store.info(), scale.of(512L, 4_096L));
+        return unseen.computeIfAbsent(
+                store.name(), _ -> HeldOutText.batches(model(), corpus, store.info(), scale.of(512L, 4_096L)));
     }
 
     /**

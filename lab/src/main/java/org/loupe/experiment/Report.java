@@ -61,6 +61,7 @@ record Report(Experiment experiment, Scale scale, Trials trials, Answer answer, 
         List<Map<String, String>> figures = new ArrayList<>();
         answer.figures().forEach(f -> figures.add(Map.of("file", f.name() + ".svg", "message", f.message())));
         all.put("figures", figures);
+        all.put("tables", answer.tables());
         all.put("summary", summaries());
         all.put("trials", trials.all());
         return all;
@@ -71,7 +72,7 @@ record Report(Experiment experiment, Scale scale, Trials trials, Answer answer, 
         for (String part : trials.parts()) {
             for (String variant : trials.variants(part)) {
                 for (Quantity quantity : experiment.quantities()) {
-                    Spread s = trials.spread(part, variant, quantity.key());
+                    Spread s = trials.spread(part, variant, quantity);
                     if (s.count() > 0) {
                         summaries.add(new Summary(
                                 part, variant, quantity.key(), s.count(), s.mean(), s.low(), s.high(), s.error()));

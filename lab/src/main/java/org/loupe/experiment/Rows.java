@@ -7,7 +7,7 @@ import org.loupe.eval.Axis;
 import org.loupe.eval.Svg;
 
 /** One quantity, variants down: a ring for each seed, a bar at their mean, the mean as a number. */
-public final class Rows {
+public final class Rows implements Drawing {
     private static final double WIDTH = 680;
     private static final double RIGHT = 590;
     private static final double TOP = 10;
@@ -46,11 +46,7 @@ public final class Rows {
                     .filter(Double::isFinite)
                     .toList();
             if (!values.isEmpty()) {
-                rows.add(new Row(
-                        variant,
-                        values,
-                        trials.spread(part, variant, quantity.key()).mean(),
-                        false));
+                rows.add(new Row(variant, values, trials.mean(part, variant, quantity), false));
             }
         }
         return this;
@@ -66,7 +62,7 @@ public final class Rows {
         return this;
     }
 
-    /** @param message for people who cannot see it */
+    @Override
     public String svg(String message) {
         double left = 16
                 + CHARACTER

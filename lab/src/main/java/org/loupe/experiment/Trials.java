@@ -1,7 +1,9 @@
 package org.loupe.experiment;
 
+import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /** What was measured, in order. */
 public record Trials(List<Trial> all) {
@@ -31,17 +33,22 @@ public record Trials(List<Trial> all) {
     }
 
     /** A quantity over the seeds. */
-    public Spread spread(String part, String variant, String quantity) {
+    public Spread spread(String part, String variant, Quantity quantity) {
         return Spread.of(of(part, variant).stream()
-                .map(trial -> trial.values().get(quantity))
+                .map(trial -> trial.values().get(quantity.key()))
                 .filter(Objects::nonNull)
                 .mapToDouble(value -> value)
                 .filter(Double::isFinite)
                 .toArray());
     }
 
+    /** Its mean over the seeds. */
+    public double mean(String part, String variant, Quantity quantity) {
+        return spread(part, variant, quantity).mean();
+    }
+
     /** How much more of a quantity one variant has than another, seed by seed. */
-    public Contrast contrast(String part, String variant, String than, String quantity) {
+    public Contrast contrast(String part, String variant, String than, Quantity quantity) {
         return new Contrast(Spread.of(of(part, variant).stream()
                 .mapToDouble(trial -> of(part, than).stream()
                         .filter(other -> other.seed() == trial.seed())
@@ -52,8 +59,23 @@ public record Trials(List<Trial> all) {
                 .toArray()));
     }
 
-    private static double value(Trial trial, String quantity) {
-        return trial.values().getOrDefault(quantity, Double.NaN);
+    private static double value(Trial trial, Quantity quantity) {
+        return trial.values().getOrDefault(quantity.key(), Double.NaN);
+    }
+
+    /**
+     * Those of some variants that the seeds tell to be better than another one, the best first.
+     *
+     * @param more whether more of the quantity is better
+     */
+    public List<String> better(List<String> variants, String part, String than, Quantity quantity, boolean more) {
+        return variants.stream()
+                .filter(v -> {
+                    Contrast contrast = contrast(part, v, than, quantity);
+                    return more ? contrast.more() : contrast.less();
+                })
+                .sorted(Comparator.comparingDouble(v -> (more ? -1 : 1) * mean(part, v, quantity)))
+                .toList();
     }
 
     /** A curve over the seeds: at each place of the first trial's, the values of all that have that place. */
@@ -66,19 +88,23 @@ public record Trials(List<Trial> all) {
             return List.of();
         }
         int places = curves.stream().mapToInt(curve -> curve.x().length).min().orElseThrow();
-        return java.util.stream.IntStream.range(0, places)
+        return IntStream.range(0, places)
                 .mapToObj(i -> Spread.of(
                         curves.stream().mapToDouble(curve -> curve.y()[i]).toArray()))
                 .toList();
     }
 
-    /** The places of a curve. */
-    public double[] places(String part, String variant, String name) {
-        return of(part, variant).stream()
+    /** A curve over the seeds with its places, as points of a chart. */
+    public List<Chart.Point> points(String part, String variant, String name) {
+        double[] places = of(part, variant).stream()
                 .map(trial -> trial.curves().get(name))
                 .filter(Objects::nonNull)
                 .findFirst()
                 .map(Trial.Curve::x)
                 .orElse(new double[0]);
+        List<Spread> spreads = curve(part, variant, name);
+        return IntStream.range(0, spreads.size())
+                .mapToObj(i -> Chart.Point.of(places[i], spreads.get(i)))
+                .toList();
     }
 }

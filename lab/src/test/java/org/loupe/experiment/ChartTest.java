@@ -36,11 +36,11 @@ final class ChartTest {
                 .logX()
                 .markedLine("a", List.of(new Chart.Point(1, 2, 1, 3), new Chart.Point(10, 4, 3.5, 4.5)))
                 .marks("b", List.of(new Chart.Point(5, 3, 3, 3)))
-                .dots("c", List.of(Chart.Point.of(2, 2), Chart.Point.of(3, 3), Chart.Point.of(-1, 3)))
+                .marks("c", List.of(Chart.Point.of(2, 2), Chart.Point.of(3, 3), Chart.Point.of(-1, 3)))
                 .svg("a & b"));
         // Marks of "a" are circles, of "b" squares; each series has one more in the legend.
         assertEquals(2 + 1, ofClass(svg, "circle", "mark"));
-        assertEquals(2, ofClass(svg, "circle", "dot"), "one lies left of a logarithmic axis");
+        assertEquals(2 + 1, ofClass(svg, "path", "c2"), "one lies left of a logarithmic axis");
         assertEquals(2, ofClass(svg, "line", "range"));
         assertEquals("a & b", svg.getDocumentElement().getAttribute("aria-label"));
     }

@@ -8,6 +8,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 final class SpreadTest {
+    private static final Quantity FVU = new Quantity("fvu", "FVU", "", "");
+
     /** Student's t with two degrees of freedom has its 97.5 % quantile at 4.302653 (any table). */
     @Test
     void theIntervalIsStudents() {
@@ -36,23 +38,23 @@ final class SpreadTest {
                 trial("b", 1, 19),
                 trial("b", 2, 28.9),
                 trial("b", 3, 0)));
-        Contrast contrast = trials.contrast("world", "b", "a", "fvu");
+        Contrast contrast = trials.contrast("world", "b", "a", FVU);
         assertEquals(3, contrast.difference().count());
         assertEquals(-1, contrast.difference().mean(), 1e-9);
         assertTrue(contrast.less());
         assertEquals("−1.00 ± 0.248", contrast.text());
-        assertTrue(trials.contrast("world", "a", "b", "fvu").more());
+        assertTrue(trials.contrast("world", "a", "b", FVU).more());
     }
 
     @Test
     void whatIsNotMeasuredIsLeftOut() {
         Trials trials = new Trials(List.of(trial("a", 0, 1), new Trial("world", "a", 1, 0, Map.of(), Map.of())));
-        assertEquals(1, trials.spread("world", "a", "fvu").count());
-        assertEquals(0, trials.contrast("world", "a", "b", "fvu").difference().count());
+        assertEquals(1, trials.spread("world", "a", FVU).count());
+        assertEquals(0, trials.contrast("world", "a", "b", FVU).difference().count());
     }
 
     private static Trial trial(String variant, int seed, double fvu) {
-        return new Trial("world", variant, seed, 1, Map.of("fvu", fvu), Map.of());
+        return new Trial("world", variant, seed, 1, Map.of(FVU.key(), fvu), Map.of());
     }
 
     @Test

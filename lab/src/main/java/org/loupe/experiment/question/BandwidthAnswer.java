@@ -79,7 +79,7 @@ final class BandwidthAnswer {
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
         double[] least = trials.variants(DENSITY).stream()
-                .mapToDouble(v -> mean(DENSITY, v, LEAST))
+                .mapToDouble(v -> trials.mean(DENSITY, v, LEAST))
                 .toArray();
         String kernels = "At its best bandwidth every kernel errs by "
                 + Say.percent(Arrays.stream(least).min().orElse(Double.NaN)) + " to "
@@ -87,42 +87,43 @@ final class BandwidthAnswer {
         Chart estimate = Chart.of("deviation of the kernel, √∫u²K · ε / σ", "error / density")
                 .logX()
                 .logY();
-        trials.variants(DENSITY).forEach(v -> estimate.line(v, points(DENSITY, v, BandwidthQuestion.ERROR_BY_WIDTH)));
-        figures.add(figure(
+        trials.variants(DENSITY)
+                .forEach(v -> estimate.line(v, trials.points(DENSITY, v, BandwidthQuestion.ERROR_BY_WIDTH)));
+        figures.add(Answer.Figure.of(
                 "kernels",
                 kernels,
                 "Root mean squared error of the estimated density at θ from 1,024 rows. To the left it is noise, to the right bias: which"
                         + " kernel matters little once ε gives it the same deviation.",
                 estimate));
-        String balance =
-                "The rectangle’s noise and bias balance at ε = " + Say.number(mean(DENSITY, RECTANGLE, BEST)) + " σ";
-        figures.add(figure(
+        String balance = "The rectangle’s noise and bias balance at ε = "
+                + Say.number(trials.mean(DENSITY, RECTANGLE, BEST)) + " σ";
+        figures.add(Answer.Figure.of(
                 "balance",
                 balance,
                 "Bias grows with ε², noise falls with √ε; 1,024 rows, of which 1 in 64 passes θ.",
                 Chart.of("ε / σ", "share of the density")
                         .logX()
                         .logY()
-                        .line("bias", points(DENSITY, RECTANGLE, BandwidthQuestion.BIAS_BY_EPSILON))
-                        .line("noise", points(DENSITY, RECTANGLE, BandwidthQuestion.NOISE_BY_EPSILON))));
+                        .line("bias", trials.points(DENSITY, RECTANGLE, BandwidthQuestion.BIAS_BY_EPSILON))
+                        .line("noise", trials.points(DENSITY, RECTANGLE, BandwidthQuestion.NOISE_BY_EPSILON))));
         String fvu = "Of the bandwidths within 10 % of the L0 asked for the lowest FVU is at "
                 + Say.list(PARTS.stream()
                         .map(part -> best(part)
-                                .map(b -> "ε = " + Say.number(mean(part, b, EPSILON)) + " σ (" + part + ")")
+                                .map(b -> "ε = " + Say.number(trials.mean(part, b, EPSILON)) + " σ (" + part + ")")
                                 .orElse("none (" + part + ")"))
                         .toList());
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "fvu",
                 fvu,
                 "FVU over the bandwidth of the rectangle. Where the L0 was missed (next figure) it is not comparable. Bars span the seeds.",
                 sweep(FVU, PARTS).logY()));
         double furthest = PARTS.stream()
-                .flatMap(part -> rectangles(part).stream().map(v -> mean(part, v, MISSED)))
+                .flatMap(part -> rectangles(part).stream().map(v -> trials.mean(part, v, MISSED)))
                 .max(Comparator.comparingDouble(Math::abs))
                 .orElse(Double.NaN);
         String missed = "The L0 asked for is missed by " + Say.percent(Math.abs(furthest))
                 + " at the worst of these bandwidths";
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "l0",
                 missed,
                 "L0 on unseen rows over the one asked for, less 1. A controller steers the penalty towards it.",
@@ -141,17 +142,17 @@ final class BandwidthAnswer {
                 + Say.list(worlds.stream()
                         .map(k -> Say.number(lowest(WORLD, k)) + " (" + k + ")")
                         .toList());
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "fvu-kernels",
                 same,
                 "FVU over the bandwidth, each kernel at the ε that gives it the rectangle’s deviation.",
                 byKernel));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "dead",
                 "Dead latents on SmolLM2: "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.percent(mean(REAL, v, DEAD)) + " at ε = "
-                                        + Say.number(mean(REAL, v, EPSILON)) + " σ")
+                                .map(v -> Say.percent(trials.mean(REAL, v, DEAD)) + " at ε = "
+                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
                                 .toList()),
                 "Share of latents that fire on none of the rows evaluated.",
                 sweep(DEAD, PARTS).fromZero()));
@@ -160,25 +161,25 @@ final class BandwidthAnswer {
                 .logX()
                 .fromZero();
         for (String variant : rectangles(REAL)) {
-            String name = "ε = " + Say.number(mean(REAL, variant, EPSILON)) + " σ";
-            around.line(name, points(REAL, variant, BandwidthQuestion.AROUND));
-            frequencies.line(name, points(REAL, variant, BandwidthQuestion.FREQUENCIES));
+            String name = "ε = " + Say.number(trials.mean(REAL, variant, EPSILON)) + " σ";
+            around.line(name, trials.points(REAL, variant, BandwidthQuestion.AROUND));
+            frequencies.line(name, trials.points(REAL, variant, BandwidthQuestion.FREQUENCIES));
         }
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "around",
                 "At θ itself the density on SmolLM2 is "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.number(atThreshold(v)) + " at ε = " + Say.number(mean(REAL, v, EPSILON))
-                                        + " σ")
+                                .map(v -> Say.number(atThreshold(v)) + " at ε = "
+                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
                                 .toList()),
                 "Pre-activations of living latents around their thresholds. Rows within ε/2 of 0 are all that θ learns from.",
                 around.upright(0, "θ")));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "frequencies",
                 "Dense latents, of more than a tenth of the rows: "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.percent(mean(REAL, v, BandwidthQuestion.DENSE)) + " at ε = "
-                                        + Say.number(mean(REAL, v, EPSILON)) + " σ")
+                                .map(v -> Say.percent(trials.mean(REAL, v, BandwidthQuestion.DENSE)) + " at ε = "
+                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
                                 .toList()),
                 "How often latents fire on SmolLM2’s rows, in quarters of a decade; dead ones are left out.",
                 frequencies));
@@ -189,8 +190,7 @@ final class BandwidthAnswer {
                 + " at the better of two rates";
         Rows raw = Rows.of(FVU.axis());
         LEARNT.forEach(part -> raw.group(part, onlyLogarithms(part), part, FVU));
-        figures.add(new Answer.Figure(
-                "log-threshold", log, "FVU with the rectangle at ε = 1 σ; rings are seeds.", raw.svg(log)));
+        figures.add(Answer.Figure.of("log-threshold", log, "FVU with the rectangle at ε = 1 σ; rings are seeds.", raw));
         return figures;
     }
 
@@ -207,26 +207,12 @@ final class BandwidthAnswer {
         List<String> reach = both.stream().filter(v -> reaches(part, v)).toList();
         return (reach.isEmpty() ? both : reach)
                 .stream()
-                        .min(Comparator.comparingDouble(v -> mean(part, v, FVU)))
+                        .min(Comparator.comparingDouble(v -> trials.mean(part, v, FVU)))
                         .orElseThrow();
     }
 
     private Contrast logarithm(String part, String variant) {
-        return trials.contrast(part, variant, PLAIN, FVU.key());
-    }
-
-    private static Answer.Figure figure(String name, String message, String detail, Chart chart) {
-        return new Answer.Figure(name, message, detail, chart.svg(message));
-    }
-
-    private List<Chart.Point> points(String part, String variant, String curve) {
-        double[] places = trials.places(part, variant, curve);
-        List<Spread> spreads = trials.curve(part, variant, curve);
-        List<Chart.Point> points = new ArrayList<>();
-        for (int i = 0; i < spreads.size(); i++) {
-            points.add(Chart.Point.of(places[i], spreads.get(i)));
-        }
-        return points;
+        return trials.contrast(part, variant, PLAIN, FVU);
     }
 
     private double atThreshold(String variant) {
@@ -245,7 +231,7 @@ final class BandwidthAnswer {
             chart.markedLine(
                     part,
                     rectangles(part).stream()
-                            .map(v -> Chart.Point.of(mean(part, v, EPSILON), trials.spread(part, v, quantity.key())))
+                            .map(v -> Chart.Point.of(trials.mean(part, v, EPSILON), trials.spread(part, v, quantity)))
                             .toList());
         }
         return chart;
@@ -259,7 +245,7 @@ final class BandwidthAnswer {
     private List<String> variants(String part, String kernel) {
         return trials.variants(part).stream()
                 .filter(v -> kernel(v).equals(kernel) && !v.equals(LOG) && !v.equals(SLOW_LOG))
-                .sorted(Comparator.comparingDouble(v -> mean(part, v, EPSILON)))
+                .sorted(Comparator.comparingDouble(v -> trials.mean(part, v, EPSILON)))
                 .toList();
     }
 
@@ -271,23 +257,19 @@ final class BandwidthAnswer {
         double scale = StepEstimate.deviation(StepKernel.valueOf(kernel.toUpperCase(java.util.Locale.ROOT)))
                 / StepEstimate.deviation(StepKernel.RECTANGLE);
         return variants(part, kernel).stream()
-                .map(v -> Chart.Point.of(scale * mean(part, v, EPSILON), trials.spread(part, v, FVU.key())))
+                .map(v -> Chart.Point.of(scale * trials.mean(part, v, EPSILON), trials.spread(part, v, FVU)))
                 .toList();
     }
 
     private double lowest(String part, String kernel) {
         return variants(part, kernel).stream()
-                .mapToDouble(v -> mean(part, v, FVU))
+                .mapToDouble(v -> trials.mean(part, v, FVU))
                 .min()
                 .orElse(Double.NaN);
     }
 
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     private boolean reaches(String part, String variant) {
-        return Math.abs(mean(part, variant, MISSED)) <= NEAR_TARGET;
+        return Math.abs(trials.mean(part, variant, MISSED)) <= NEAR_TARGET;
     }
 
     /** Bandwidths of the rectangle with about the L0 that was asked for. */
@@ -297,29 +279,29 @@ final class BandwidthAnswer {
 
     /** The bandwidth of lowest FVU among those. */
     private Optional<String> best(String part) {
-        return onTarget(part).stream().min(Comparator.comparingDouble(v -> mean(part, v, FVU)));
+        return onTarget(part).stream().min(Comparator.comparingDouble(v -> trials.mean(part, v, FVU)));
     }
 
     /** Bandwidths that the seeds do not tell from the best. */
     private List<String> asGood(String part, String best) {
         return onTarget(part).stream()
-                .filter(v -> v.equals(best)
-                        || !trials.contrast(part, v, best, FVU.key()).more())
+                .filter(v ->
+                        v.equals(best) || !trials.contrast(part, v, best, FVU).more())
                 .toList();
     }
 
     private String onBandwidth() {
         Optional<String> found = best(REAL);
-        String estimate = "Alone the estimator is best at ε = " + Say.number(mean(DENSITY, RECTANGLE, BEST))
-                + " σ (a kernel’s deviation of " + Say.number(mean(DENSITY, RECTANGLE, BEST_WIDTH)) + " σ); ";
+        String estimate = "Alone the estimator is best at ε = " + Say.number(trials.mean(DENSITY, RECTANGLE, BEST))
+                + " σ (a kernel’s deviation of " + Say.number(trials.mean(DENSITY, RECTANGLE, BEST_WIDTH)) + " σ); ";
         if (found.isEmpty()) {
             return estimate
                     + "on SmolLM2 we cannot tell at this size, for no bandwidth came within 10 % of the L0 asked for.";
         }
         String best = found.get();
-        String is = Say.number(mean(REAL, best, EPSILON)) + " σ has the lowest FVU on SmolLM2, "
-                + Say.number(mean(REAL, best, FVU));
-        if (trials.spread(REAL, best, FVU.key()).count() < 2) {
+        String is = Say.number(trials.mean(REAL, best, EPSILON)) + " σ has the lowest FVU on SmolLM2, "
+                + Say.number(trials.mean(REAL, best, FVU));
+        if (trials.spread(REAL, best, FVU).count() < 2) {
             return estimate + "ε = " + is + ", which one seed cannot tell from its neighbours.";
         }
         List<String> good = asGood(REAL, best);
@@ -333,16 +315,17 @@ final class BandwidthAnswer {
                         ? ", and none that reaches the L0 is worse beyond the seeds’ spread"
                         : ", and "
                                 + Say.list(worse.stream()
-                                        .map(v -> "ε = " + Say.number(mean(REAL, v, EPSILON)) + " σ is worse by "
-                                                + trials.contrast(REAL, v, best, FVU.key())
+                                        .map(v -> "ε = " + Say.number(trials.mean(REAL, v, EPSILON)) + " σ is worse by "
+                                                + trials.contrast(REAL, v, best, FVU)
                                                         .text())
                                         .toList()))
                 + (off.isEmpty()
                         ? "."
                         : "; "
                                 + Say.list(off.stream()
-                                        .map(v -> "ε = " + Say.number(mean(REAL, v, EPSILON)) + " σ misses the L0 by "
-                                                + Say.percent(Math.abs(mean(REAL, v, MISSED))))
+                                        .map(v -> "ε = " + Say.number(trials.mean(REAL, v, EPSILON))
+                                                + " σ misses the L0 by "
+                                                + Say.percent(Math.abs(trials.mean(REAL, v, MISSED))))
                                         .toList())
                                 + ".");
     }
@@ -351,16 +334,16 @@ final class BandwidthAnswer {
         List<String> parts =
                 PARTS.stream().filter(part -> best(part).isPresent()).toList();
         if (parts.size() < 2
-                || trials.spread(parts.getFirst(), best(parts.getFirst()).orElseThrow(), FVU.key())
+                || trials.spread(parts.getFirst(), best(parts.getFirst()).orElseThrow(), FVU)
                                 .count()
                         < 2) {
             return "How ε should scale with the inputs and whether log θ is better cannot be told at this size.";
         }
         double[] relative = parts.stream()
-                .mapToDouble(part -> mean(part, best(part).orElseThrow(), EPSILON))
+                .mapToDouble(part -> trials.mean(part, best(part).orElseThrow(), EPSILON))
                 .toArray();
         double[] absolute = parts.stream()
-                .mapToDouble(part -> mean(part, best(part).orElseThrow(), ABSOLUTE))
+                .mapToDouble(part -> trials.mean(part, best(part).orElseThrow(), ABSOLUTE))
                 .toArray();
         String numbers = "the best ε of the " + parts.size() + " data sets are " + list(relative)
                 + " in units of σ and " + list(absolute) + " where E‖x‖² = d";
@@ -373,7 +356,7 @@ final class BandwidthAnswer {
         String log = betterLogarithm(REAL);
         return Say.sentence(rule) + "; learning log θ "
                 + (!reaches(REAL, log)
-                        ? "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(mean(REAL, log, MISSED))) + "."
+                        ? "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(trials.mean(REAL, log, MISSED))) + "."
                         : switch (logarithm(REAL, log).direction()) {
                                     case LESS -> "lowers the FVU on SmolLM2";
                                     case MORE -> "raises the FVU on SmolLM2";

@@ -210,17 +210,13 @@ final class ByAccidentQuestion implements Experiment {
                         + " Other layers, where activations and effects may be aligned otherwise.");
     }
 
-    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     private List<Answer.Figure> figures(Trials trials) {
         List<Quantity> seen = List.of(ENERGY, MASS, FREQUENCY, FISHER);
         String message = "Where causes are known, energy ranks effects with ρ = "
-                + Say.number(mean(trials, APART, LOCAL, ENERGY)) + ", gradients with "
-                + Say.number(mean(trials, APART, LOCAL, FISHER)) + "; on the language model with "
-                + Say.number(mean(trials, REAL, LOCAL, ENERGY)) + " and "
-                + Say.number(mean(trials, REAL, LOCAL, FISHER));
+                + Say.number(trials.mean(APART, LOCAL, ENERGY)) + ", gradients with "
+                + Say.number(trials.mean(APART, LOCAL, FISHER)) + "; on the language model with "
+                + Say.number(trials.mean(REAL, LOCAL, ENERGY)) + " and "
+                + Say.number(trials.mean(REAL, LOCAL, FISHER));
         Chart chart = Chart.of("what is seen of a latent without ablating it", "Spearman’s ρ with the exact effect")
                 .categories(List.of("energy", "mass", "frequency", "gradients"))
                 .fromZero();
@@ -230,8 +226,8 @@ final class ByAccidentQuestion implements Experiment {
         chart.marks(REAL + ", " + METRIC, points(trials, REAL, METRIC, seen));
         chart.marks(REAL + ", " + UNTRAINED, points(trials, REAL, UNTRAINED, seen));
         String told = "Mass tells a latent on a cause from one on an inert feature in "
-                + Say.percent(mean(trials, APART, LOCAL, TOLD_MASS)) + " of pairs, gradients in "
-                + Say.percent(mean(trials, APART, LOCAL, TOLD_FISHER));
+                + Say.percent(trials.mean(APART, LOCAL, TOLD_MASS)) + " of pairs, gradients in "
+                + Say.percent(trials.mean(APART, LOCAL, TOLD_FISHER));
         Chart pairs = Chart.of("", "share of pairs told apart")
                 .categories(List.of("apart: by mass", "apart: by gradients", "mixed: by mass", "mixed: by gradients"))
                 .across(0.5, "chance")
@@ -240,14 +236,14 @@ final class ByAccidentQuestion implements Experiment {
             pairs.marks(
                     variant,
                     List.of(
-                            Chart.Point.of(0, trials.spread(APART, variant, TOLD_MASS.key())),
-                            Chart.Point.of(1, trials.spread(APART, variant, TOLD_FISHER.key())),
-                            Chart.Point.of(2, trials.spread(MIXED, variant, TOLD_MASS.key())),
-                            Chart.Point.of(3, trials.spread(MIXED, variant, TOLD_FISHER.key()))));
+                            Chart.Point.of(0, trials.spread(APART, variant, TOLD_MASS)),
+                            Chart.Point.of(1, trials.spread(APART, variant, TOLD_FISHER)),
+                            Chart.Point.of(2, trials.spread(MIXED, variant, TOLD_MASS)),
+                            Chart.Point.of(3, trials.spread(MIXED, variant, TOLD_FISHER))));
         }
-        String few = Say.percent(mean(trials, REAL, LOCAL, FEW))
+        String few = Say.percent(trials.mean(REAL, LOCAL, FEW))
                 + " of the latents have 90 % of the effect on the language model, "
-                + Say.percent(mean(trials, REAL, LOCAL, FEW_ENERGY)) + " have 90 % of the energy";
+                + Say.percent(trials.mean(REAL, LOCAL, FEW_ENERGY)) + " have 90 % of the energy";
         Chart share = Chart.of("", "share of live latents")
                 .categories(List.of("90 % of the effect", "90 % of the energy"))
                 .fromZero();
@@ -255,33 +251,32 @@ final class ByAccidentQuestion implements Experiment {
             share.marks(variant, points(trials, REAL, variant, List.of(FEW, FEW_ENERGY)));
         }
         return List.of(
-                new Answer.Figure(
+                Answer.Figure.of(
                         "relevance",
                         message,
                         "Rank correlation, latent by latent, of the exact total effect with what one sees of its activations, and with"
                                 + " gradients; bars span the seeds.",
-                        chart.svg(message)),
-                new Answer.Figure(
+                        chart),
+                Answer.Figure.of(
                         "told-apart",
                         told,
                         "Known causes: latents on causal features against latents on inert ones; bars span the seeds.",
-                        pairs.svg(told)),
-                new Answer.Figure("few", few, "Language model; bars span the seeds.", share.svg(few)));
+                        pairs),
+                Answer.Figure.of("few", few, "Language model; bars span the seeds.", share));
     }
 
     private static List<Chart.Point> points(Trials trials, String part, String variant, List<Quantity> quantities) {
         List<Chart.Point> points = new ArrayList<>();
         for (int i = 0; i < quantities.size(); i++) {
-            points.add(Chart.Point.of(
-                    i, trials.spread(part, variant, quantities.get(i).key())));
+            points.add(Chart.Point.of(i, trials.spread(part, variant, quantities.get(i))));
         }
         return points;
     }
 
     private static String verdict(Trials trials) {
-        Spread known = trials.spread(APART, LOCAL, TOLD_MASS.key());
-        Spread gradients = trials.spread(APART, LOCAL, TOLD_FISHER.key());
-        Spread energy = trials.spread(REAL, LOCAL, ENERGY.key());
+        Spread known = trials.spread(APART, LOCAL, TOLD_MASS);
+        Spread gradients = trials.spread(APART, LOCAL, TOLD_FISHER);
+        Spread energy = trials.spread(REAL, LOCAL, ENERGY);
         String causes =
                 "Where half of the features have no effect at all, activations cannot show it: mass tells causal latents from inert"
                         + " ones in " + Say.spread(known) + " of pairs, where chance is ½, gradients in "
@@ -296,8 +291,8 @@ final class ByAccidentQuestion implements Experiment {
             return causes + "On the language model ρ of the exact effect with energy is " + Say.number(energy.mean())
                     + " in one seed, which cannot tell how far that is from another’s.";
         }
-        String random = "; in a random dictionary it is " + Say.spread(trials.spread(REAL, UNTRAINED, ENERGY.key()));
-        String metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY.key()).text();
+        String random = "; in a random dictionary it is " + Say.spread(trials.spread(REAL, UNTRAINED, ENERGY));
+        String metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY).text();
         if (energy.mean() - energy.error() > 0.5) {
             return causes
                     + "On the language model it is no accident, but no merit of what is found either: the exact effect mostly follows"

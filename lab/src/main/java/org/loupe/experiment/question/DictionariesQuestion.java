@@ -227,61 +227,55 @@ final class DictionariesQuestion implements Experiment {
                         + " entropy code in place of counted bits.");
     }
 
-    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     private static List<Answer.Figure> figures(Trials trials) {
         Chart rate = Chart.of(RATE.axis(), CODED.label()).logX();
         for (String variant : trials.variants(REAL)) {
             rate.marks(
                     variant,
-                    List.of(Chart.Point.of(
-                            mean(trials, REAL, variant, RATE), trials.spread(REAL, variant, CODED.key()))));
+                    List.of(Chart.Point.of(trials.mean(REAL, variant, RATE), trials.spread(REAL, variant, CODED))));
         }
-        String bits = "At about as many bits residual VQ leaves " + Say.percent(mean(trials, REAL, BITS, CODED))
-                + " of the language model’s variance, the SAE " + Say.percent(mean(trials, REAL, SAE, CODED));
-        String gap = "With the SAE’s own dictionary a pursuit leaves " + Say.percent(mean(trials, REAL, PURSUIT, FVU))
-                + " of the variance where its encoder leaves " + Say.percent(mean(trials, REAL, SAE, FVU));
+        String bits = "At about as many bits residual VQ leaves " + Say.percent(trials.mean(REAL, BITS, CODED))
+                + " of the language model’s variance, the SAE " + Say.percent(trials.mean(REAL, SAE, CODED));
+        String gap = "With the SAE’s own dictionary a pursuit leaves " + Say.percent(trials.mean(REAL, PURSUIT, FVU))
+                + " of the variance where its encoder leaves " + Say.percent(trials.mean(REAL, SAE, FVU));
         String kl = "What each does to the model’s predictions, at as many coefficients: SAE "
-                + Say.number(mean(trials, REAL, SAE, KL)) + " nats, dictionary learning "
-                + Say.number(mean(trials, REAL, LEARNT, KL)) + ", residual VQ "
-                + Say.number(mean(trials, REAL, RESIDUAL, KL));
+                + Say.number(trials.mean(REAL, SAE, KL)) + " nats, dictionary learning "
+                + Say.number(trials.mean(REAL, LEARNT, KL)) + ", residual VQ "
+                + Say.number(trials.mean(REAL, RESIDUAL, KL));
         String truth = "The SAE finds the known dictionary with a mean cosine of "
-                + Say.number(mean(trials, KNOWN, SAE, FOUND)) + ", dictionary learning with "
-                + Say.number(mean(trials, KNOWN, LEARNT, FOUND)) + ", residual VQ with "
-                + Say.number(mean(trials, KNOWN, RESIDUAL, FOUND));
+                + Say.number(trials.mean(KNOWN, SAE, FOUND)) + ", dictionary learning with "
+                + Say.number(trials.mean(KNOWN, LEARNT, FOUND)) + ", residual VQ with "
+                + Say.number(trials.mean(KNOWN, RESIDUAL, FOUND));
         return List.of(
-                new Answer.Figure(
+                Answer.Figure.of(
                         "rate",
                         bits,
                         "Variance that is left over the bits that a row’s code takes; to the lower left is better. Bars span the seeds.",
-                        rate.svg(bits)),
-                new Answer.Figure(
+                        rate),
+                Answer.Figure.of(
                         "fvu",
                         gap,
                         "Variance that is left, at equal numbers of coefficients but for VQ; rings are seeds.",
                         Rows.of(FVU.axis())
                                 .group("language model, unseen text", trials, REAL, FVU)
                                 .group("known dictionary", trials, KNOWN, FVU)
-                                .fromZero()
-                                .svg(gap)),
-                new Answer.Figure(
+                                .fromZero()),
+                Answer.Figure.of(
                         "kl",
                         kl,
                         "KL of the next token’s distribution on unseen text with the reconstruction in place of the rows.",
-                        Rows.of(trials, REAL, KL).fromZero().svg(kl)),
-                new Answer.Figure(
+                        Rows.of(trials, REAL, KL).fromZero()),
+                Answer.Figure.of(
                         "truth",
                         truth,
                         "Mean over true features of the largest cosine to a latent, atom or code.",
-                        Rows.of(trials, KNOWN, FOUND).fromZero().svg(truth)));
+                        Rows.of(trials, KNOWN, FOUND).fromZero()));
     }
 
     private static String verdict(Trials trials) {
-        Contrast amortised = trials.contrast(REAL, PURSUIT, SAE, FVU.key());
-        Contrast learnt = trials.contrast(REAL, LEARNT, SAE, FVU.key());
-        Contrast coded = trials.contrast(REAL, BITS, SAE, CODED.key());
+        Contrast amortised = trials.contrast(REAL, PURSUIT, SAE, FVU);
+        Contrast learnt = trials.contrast(REAL, LEARNT, SAE, FVU);
+        Contrast coded = trials.contrast(REAL, BITS, SAE, CODED);
         String codes = switch (coded.direction()) {
             case MORE ->
                 "At equal bits SAEs beat residual VQ on the language model (coded FVU " + coded.text() + " for VQ)";
@@ -296,8 +290,8 @@ final class DictionariesQuestion implements Experiment {
             case UNCLEAR ->
                 "whether classic dictionary learning reconstructs better cannot be told (FVU " + learnt.text() + ")";
         };
-        double encoder = mean(trials, REAL, SAE, FVU);
-        double share = 1 - mean(trials, REAL, PURSUIT, FVU) / encoder;
+        double encoder = trials.mean(REAL, SAE, FVU);
+        double share = 1 - trials.mean(REAL, PURSUIT, FVU) / encoder;
         String gap = switch (amortised.direction()) {
             case LESS ->
                 "Of what the SAE leaves a pursuit with its own dictionary would explain " + Say.percent(share)

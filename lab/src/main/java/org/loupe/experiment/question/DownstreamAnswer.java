@@ -67,29 +67,28 @@ final class DownstreamAnswer {
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
         String most = best(APART, CAUSAL, true);
-        String found = "Most causal features are found with " + most + ", " + Say.percent(mean(APART, most, CAUSAL))
-                + " where the local error finds " + Say.percent(mean(APART, LOCAL, CAUSAL));
-        figures.add(new Answer.Figure(
+        String found =
+                "Most causal features are found with " + most + ", " + Say.percent(trials.mean(APART, most, CAUSAL))
+                        + " where the local error finds " + Say.percent(trials.mean(APART, LOCAL, CAUSAL));
+        figures.add(Answer.Figure.of(
                 "causal-found",
                 found,
                 "Share of causal features with a latent of cosine 0.9 or more; rings are seeds, bars their mean.",
                 Rows.of(CAUSAL.axis())
                         .group("apart: inert features have no effect", trials, APART, CAUSAL)
                         .group("mixed: all in one space", trials, MIXED, CAUSAL)
-                        .fromZero()
-                        .svg(found)));
-        String inert = "With the local error " + Say.percent(mean(APART, LOCAL, INERT))
+                        .fromZero()));
+        String inert = "With the local error " + Say.percent(trials.mean(APART, LOCAL, INERT))
                 + " of the inert features are found, with " + best(APART, CAUSAL, false) + " "
-                + Say.percent(mean(APART, best(APART, CAUSAL, false), INERT));
-        figures.add(new Answer.Figure(
+                + Say.percent(trials.mean(APART, best(APART, CAUSAL, false), INERT));
+        figures.add(Answer.Figure.of(
                 "inert-found",
                 inert,
                 "Share of inert features with a latent of cosine 0.9 or more: latents spent on what has no effect.",
                 Rows.of(INERT.axis())
                         .group("apart: inert features have no effect", trials, APART, INERT)
                         .group("mixed: all in one space", trials, MIXED, INERT)
-                        .fromZero()
-                        .svg(inert)));
+                        .fromZero()));
         List<String> lower = better(REAL, DIVERGENCE, false);
         String trade = lower.isEmpty()
                 ? "On the language model nothing lowers the divergence beyond the seeds’ spread"
@@ -98,56 +97,46 @@ final class DownstreamAnswer {
         Chart chart = Chart.of(FVU.label(), DIVERGENCE.axis()).logX().logY();
         Chart cost = Chart.of(SECONDS.axis(), DIVERGENCE.axis()).logX().logY();
         for (String variant : trials.variants(REAL)) {
-            Spread kl = trials.spread(REAL, variant, DIVERGENCE.key());
-            chart.marks(variant, List.of(Chart.Point.of(mean(REAL, variant, FVU), kl)));
-            cost.marks(variant, List.of(Chart.Point.of(mean(REAL, variant, SECONDS), kl)));
+            Spread kl = trials.spread(REAL, variant, DIVERGENCE);
+            chart.marks(variant, List.of(Chart.Point.of(trials.mean(REAL, variant, FVU), kl)));
+            cost.marks(variant, List.of(Chart.Point.of(trials.mean(REAL, variant, SECONDS), kl)));
         }
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "kl-fvu",
                 trade,
                 "KL of the next token’s distribution on unseen text over the variance that is left; to the lower left is better. Bars span"
                         + " the seeds.",
-                chart.svg(trade)));
+                chart));
         String ce = better(REAL, CE, false).isEmpty()
                 ? "The cross-entropy falls with none of them, beyond the seeds’ spread"
                 : "The cross-entropy falls with " + Say.list(better(REAL, CE, false));
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "ce",
                 ce,
                 "Increase of the next token’s cross-entropy when the reconstruction stands in for the rows.",
-                Rows.of(trials, REAL, CE).svg(ce)));
+                Rows.of(trials, REAL, CE)));
         String time = "The fastest takes " + Say.number(extreme(SECONDS, false)) + " s, the slowest "
                 + Say.number(extreme(SECONDS, true)) + " s";
-        figures.add(new Answer.Figure("cost", time, "Divergence over the time of all training steps.", cost.svg(time)));
+        figures.add(Answer.Figure.of("cost", time, "Divergence over the time of all training steps.", cost));
         return figures;
     }
 
     private double extreme(Quantity quantity, boolean largest) {
         var values = trials.variants(REAL).stream()
-                .mapToDouble(v -> mean(REAL, v, quantity))
+                .mapToDouble(v -> trials.mean(REAL, v, quantity))
                 .filter(Double::isFinite);
         return (largest ? values.max() : values.min()).orElse(Double.NaN);
     }
 
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     /** Variants that are better than the local error by more than the seeds' spread, best first. */
     private List<String> better(String part, Quantity quantity, boolean more) {
-        return others(part).stream()
-                .filter(v -> {
-                    Contrast contrast = trials.contrast(part, v, LOCAL, quantity.key());
-                    return more ? contrast.more() : contrast.less();
-                })
-                .sorted(Comparator.comparingDouble(v -> (more ? -1 : 1) * mean(part, v, quantity)))
-                .toList();
+        return trials.better(others(part), part, LOCAL, quantity, more);
     }
 
     private String best(String part, Quantity quantity, boolean withLocal) {
         return trials.variants(part).stream()
                 .filter(v -> !v.equals(NETWORK) && (withLocal || !v.equals(LOCAL)))
-                .max(Comparator.comparingDouble(v -> mean(part, v, quantity)))
+                .max(Comparator.comparingDouble(v -> trials.mean(part, v, quantity)))
                 .orElse(LOCAL);
     }
 
@@ -159,27 +148,27 @@ final class DownstreamAnswer {
 
     private String onCauses() {
         List<String> better = better(APART, CAUSAL, true);
-        if (trials.spread(APART, LOCAL, CAUSAL.key()).count() < 2) {
+        if (trials.spread(APART, LOCAL, CAUSAL).count() < 2) {
             String most = best(APART, CAUSAL, true);
             return "Where the causes are known, " + most + " finds most of them, "
-                    + Say.percent(mean(APART, most, CAUSAL))
-                    + " where the local error finds " + Say.percent(mean(APART, LOCAL, CAUSAL))
+                    + Say.percent(trials.mean(APART, most, CAUSAL))
+                    + " where the local error finds " + Say.percent(trials.mean(APART, LOCAL, CAUSAL))
                     + ", in one seed, which cannot tell what another gives.";
         }
         if (better.isEmpty()) {
             return "Where the causes are known, no objective found more of them than the local error ("
-                    + Say.percent(mean(APART, LOCAL, CAUSAL)) + ") by more than the seeds’ spread.";
+                    + Say.percent(trials.mean(APART, LOCAL, CAUSAL)) + ") by more than the seeds’ spread.";
         }
         String first = better.getFirst();
         List<String> mixed = better(MIXED, CAUSAL, true);
-        return "Where the causes are known, yes: " + first + " finds " + Say.percent(mean(APART, first, CAUSAL))
-                + " of the causal features and " + Say.percent(mean(APART, first, INERT))
-                + " of the inert ones, the local error " + Say.percent(mean(APART, LOCAL, CAUSAL)) + " and "
-                + Say.percent(mean(APART, LOCAL, INERT)) + "; with both in one space "
+        return "Where the causes are known, yes: " + first + " finds " + Say.percent(trials.mean(APART, first, CAUSAL))
+                + " of the causal features and " + Say.percent(trials.mean(APART, first, INERT))
+                + " of the inert ones, the local error " + Say.percent(trials.mean(APART, LOCAL, CAUSAL)) + " and "
+                + Say.percent(trials.mean(APART, LOCAL, INERT)) + "; with both in one space "
                 + (mixed.isEmpty()
                         ? "nothing beats the local error beyond the seeds’ spread."
-                        : mixed.getFirst() + " finds " + Say.percent(mean(MIXED, mixed.getFirst(), CAUSAL))
-                                + " against " + Say.percent(mean(MIXED, LOCAL, CAUSAL)) + ".");
+                        : mixed.getFirst() + " finds " + Say.percent(trials.mean(MIXED, mixed.getFirst(), CAUSAL))
+                                + " against " + Say.percent(trials.mean(MIXED, LOCAL, CAUSAL)) + ".");
     }
 
     private String onModel() {
@@ -187,10 +176,9 @@ final class DownstreamAnswer {
         List<String> winners = better(REAL, DIVERGENCE, false).stream()
                 .filter(v -> !controls.contains(v))
                 .filter(v -> controls.stream()
-                        .allMatch(c ->
-                                trials.contrast(REAL, v, c, DIVERGENCE.key()).less()))
+                        .allMatch(c -> trials.contrast(REAL, v, c, DIVERGENCE).less()))
                 .toList();
-        if (trials.spread(REAL, LOCAL, FVU.key()).count() < 2) {
+        if (trials.spread(REAL, LOCAL, FVU).count() < 2) {
             return "On the language model one seed cannot tell.";
         }
         if (winners.isEmpty()) {
@@ -198,15 +186,16 @@ final class DownstreamAnswer {
                     + " gives.";
         }
         String winner = winners.getFirst();
-        Contrast ce = trials.contrast(REAL, winner, LOCAL, CE.key());
+        Contrast ce = trials.contrast(REAL, winner, LOCAL, CE);
         return "On the language model " + winner + " is what we recommend: KL "
-                + Say.change(mean(REAL, winner, DIVERGENCE), mean(REAL, LOCAL, DIVERGENCE))
+                + Say.change(trials.mean(REAL, winner, DIVERGENCE), trials.mean(REAL, LOCAL, DIVERGENCE))
                 + " against the local error ("
-                + trials.contrast(REAL, winner, LOCAL, DIVERGENCE.key()).text()
+                + trials.contrast(REAL, winner, LOCAL, DIVERGENCE).text()
                 + " nats a token) where the same further steps of local"
-                + " training give " + Say.change(mean(REAL, CONTROL, DIVERGENCE), mean(REAL, LOCAL, DIVERGENCE))
+                + " training give "
+                + Say.change(trials.mean(REAL, CONTROL, DIVERGENCE), trials.mean(REAL, LOCAL, DIVERGENCE))
                 + " and three times the passes "
-                + Say.change(mean(REAL, LONGER, DIVERGENCE), mean(REAL, LOCAL, DIVERGENCE)) + "; "
+                + Say.change(trials.mean(REAL, LONGER, DIVERGENCE), trials.mean(REAL, LOCAL, DIVERGENCE)) + "; "
                 + switch (ce.direction()) {
                     case LESS -> "the cross-entropy falls too (" + ce.text() + ").";
                     case MORE -> "but the cross-entropy rises (" + ce.text() + ").";

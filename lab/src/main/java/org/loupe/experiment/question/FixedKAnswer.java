@@ -75,9 +75,9 @@ final class FixedKAnswer {
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
         String truth = "Where true counts are unlike, " + BATCH + " follows them with a correlation of "
-                + Say.number(mean(UNEVEN, BATCH, TRACKS)) + " and " + JUMP + " with "
-                + Say.number(mean(UNEVEN, JUMP, TRACKS));
-        figures.add(figure(
+                + Say.number(trials.mean(UNEVEN, BATCH, TRACKS)) + " and " + JUMP + " with "
+                + Say.number(trials.mean(UNEVEN, JUMP, TRACKS));
+        figures.add(Answer.Figure.of(
                 "by-truth",
                 truth,
                 "Mean number of active latents over the number of features that are truly active, groups of rows; TopK cannot follow. Bars span"
@@ -94,7 +94,7 @@ final class FixedKAnswer {
                         .map(v -> Say.number(last(UNEVEN, v, FixedKQuestion.FVU_BY_TRUTH)) + " (" + v + ")")
                         .toList())
                 + " of a row’s mean variation";
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "error-by-truth",
                 worst,
                 "Squared error of a row, divided by the mean variation of all rows, over its number of active features.",
@@ -107,28 +107,28 @@ final class FixedKAnswer {
                         .fromZero()));
         String counts = "On SmolLM2 "
                 + Say.list(FREE.stream()
-                        .map(v -> v + " spreads by " + Say.number(mean(REAL, v, FixedKQuestion.SPREAD)))
+                        .map(v -> v + " spreads by " + Say.number(trials.mean(REAL, v, FixedKQuestion.SPREAD)))
                         .toList())
                 + " latents around TopK’s " + k();
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "counts",
                 counts,
                 "Share of unseen tokens by their number of active latents; the rightmost point has all that have more.",
                 curves(REAL, FixedKQuestion.COUNTS, "active latents of the token", "share of tokens per latent", FREE)
                         .fromZero()
                         .upright(k(), "TopK: every token")));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "by-loss",
                 follows("the model’s loss", WITH_LOSS),
                 "Mean number of active latents in each tenth of the unseen tokens, from those whose successor the model knows to those where it"
                         + " is lost.",
                 byDifficulty(FixedKQuestion.BY_LOSS, "loss of the model on the next token (nats)")));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "by-norm",
                 follows("the row’s norm", WITH_NORM),
                 "The same by the norm of the row.",
                 byDifficulty(FixedKQuestion.BY_NORM, "norm of the row")));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "by-frequency",
                 follows("the token’s frequency", WITH_FREQUENCY),
                 "The same by how often the token occurs in the text trained on.",
@@ -137,7 +137,7 @@ final class FixedKAnswer {
         String fvu = better(REAL, FVU, false).isEmpty()
                 ? "No free number of latents reconstructs SmolLM2’s rows better, beyond the seeds’ spread"
                 : Say.sentence(Say.list(better(REAL, FVU, false))) + " reconstruct SmolLM2’s rows better than TopK";
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "fvu-by-loss",
                 fvu,
                 "Variance that is left in each tenth of the unseen tokens.",
@@ -149,22 +149,17 @@ final class FixedKAnswer {
                         trials.variants(REAL))));
         String ce = "CE recovered on hard tokens: "
                 + Say.list(trials.variants(REAL).stream()
-                        .map(v -> v + " " + Say.number(mean(REAL, v, HARD_CE)))
+                        .map(v -> v + " " + Say.number(trials.mean(REAL, v, HARD_CE)))
                         .toList());
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "ce",
                 ce,
                 "Share of the loss that the mean row would add and the reconstruction does not, by halves of the unseen tokens; to the right"
                         + " is better.",
                 Rows.of("CE recovered")
                         .group("easy half", trials, REAL, EASY_CE)
-                        .group("hard half", trials, REAL, HARD_CE)
-                        .svg(ce)));
+                        .group("hard half", trials, REAL, HARD_CE)));
         return figures;
-    }
-
-    private static Answer.Figure figure(String name, String message, String detail, Chart chart) {
-        return new Answer.Figure(name, message, detail, chart.svg(message));
     }
 
     private Chart byDifficulty(String curve, String axis) {
@@ -174,20 +169,14 @@ final class FixedKAnswer {
     private String follows(String what, Quantity quantity) {
         return "Active latents follow " + what + " with a rank correlation of "
                 + Say.list(FREE.stream()
-                        .map(v -> Say.number(mean(REAL, v, quantity)) + " (" + v + ")")
+                        .map(v -> Say.number(trials.mean(REAL, v, quantity)) + " (" + v + ")")
                         .toList());
     }
 
     private Chart curves(String part, String curve, String x, String y, List<String> variants) {
         Chart chart = Chart.of(x, y);
         for (String variant : variants) {
-            double[] places = trials.places(part, variant, curve);
-            List<Spread> spreads = trials.curve(part, variant, curve);
-            List<Chart.Point> points = new ArrayList<>();
-            for (int i = 0; i < spreads.size(); i++) {
-                points.add(Chart.Point.of(places[i], spreads.get(i)));
-            }
-            chart.markedLine(variant, points);
+            chart.markedLine(variant, trials.points(part, variant, curve));
         }
         return chart;
     }
@@ -197,38 +186,31 @@ final class FixedKAnswer {
         return spreads.isEmpty() ? Double.NaN : spreads.getLast().mean();
     }
 
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     /** Variants with a free number of latents that beat TopK by more than the seeds' spread, the best first. */
     private List<String> better(String part, Quantity quantity, boolean more) {
-        return FREE.stream()
-                .filter(v -> {
-                    Contrast contrast = trials.contrast(part, v, TOPK, quantity.key());
-                    return more ? contrast.more() : contrast.less();
-                })
-                .sorted(Comparator.comparingDouble(v -> (more ? -1 : 1) * mean(part, v, quantity)))
-                .toList();
+        return trials.better(FREE, part, TOPK, quantity, more);
     }
 
     private String against(String part, String variant, Quantity quantity) {
-        return Say.number(mean(part, variant, quantity)) + " against " + Say.number(mean(part, TOPK, quantity)) + " ("
-                + trials.contrast(part, variant, TOPK, quantity.key()).text() + ")";
+        return Say.number(trials.mean(part, variant, quantity)) + " against "
+                + Say.number(trials.mean(part, TOPK, quantity)) + " ("
+                + trials.contrast(part, variant, TOPK, quantity).text() + ")";
     }
 
     /** What both had on unseen rows, which is not quite what was asked for. */
     private String at(String part, String variant) {
-        return " at an L0 of " + Say.number(mean(part, variant, L0)) + " against " + Say.number(mean(part, TOPK, L0));
+        return " at an L0 of " + Say.number(trials.mean(part, variant, L0)) + " against "
+                + Say.number(trials.mean(part, TOPK, L0));
     }
 
     private String onTruth() {
         String best = FREE.stream()
-                .min(Comparator.comparingDouble(v -> mean(UNEVEN, v, FVU)))
+                .min(Comparator.comparingDouble(v -> trials.mean(UNEVEN, v, FVU)))
                 .orElse(BATCH);
         String numbers = best + " has FVU " + against(UNEVEN, best, FVU) + at(UNEVEN, best)
-                + " and its count follows the true one with a correlation of " + Say.number(mean(UNEVEN, best, TRACKS));
-        Contrast uneven = trials.contrast(UNEVEN, best, TOPK, FVU.key());
+                + " and its count follows the true one with a correlation of "
+                + Say.number(trials.mean(UNEVEN, best, TRACKS));
+        Contrast uneven = trials.contrast(UNEVEN, best, TOPK, FVU);
         String even = "; where counts are alike it has " + against(EVEN, best, FVU) + ".";
         return switch (uneven.direction()) {
             case LESS ->
@@ -243,25 +225,25 @@ final class FixedKAnswer {
     }
 
     private String onTokens() {
-        if (trials.spread(REAL, TOPK, FVU.key()).count() < 2) {
+        if (trials.spread(REAL, TOPK, FVU).count() < 2) {
             return "On the language model one seed cannot tell.";
         }
         String best = FREE.stream()
-                .min(Comparator.comparingDouble(v -> mean(REAL, v, FVU)))
+                .min(Comparator.comparingDouble(v -> trials.mean(REAL, v, FVU)))
                 .orElse(BATCH);
-        Spread loss = trials.spread(REAL, best, WITH_LOSS.key());
+        Spread loss = trials.spread(REAL, best, WITH_LOSS);
         String allots = Math.abs(loss.mean()) <= loss.error()
                 ? "gives tokens that are hard for the model neither more latents nor fewer"
                 : loss.mean() > 0
                         ? "gives more latents to tokens that are hard for the model"
                         : "gives fewer latents to tokens that are hard for the model";
         String how = allots + " (rank correlation " + Say.number(loss.mean()) + " ± " + Say.number(loss.error()) + ")";
-        String fvu = switch (trials.contrast(REAL, best, TOPK, FVU.key()).direction()) {
+        String fvu = switch (trials.contrast(REAL, best, TOPK, FVU).direction()) {
             case LESS -> "reconstructs better";
             case MORE -> "reconstructs worse";
             case UNCLEAR -> "reconstructs, as far as these seeds tell, neither better nor worse";
         };
-        String ce = switch (trials.contrast(REAL, best, TOPK, CE.key()).direction()) {
+        String ce = switch (trials.contrast(REAL, best, TOPK, CE).direction()) {
             case MORE -> "recovers more of the cross-entropy";
             case LESS -> "recovers less of the cross-entropy";
             case UNCLEAR -> "recovers, as far as they tell, neither more nor less of the cross-entropy";

@@ -213,68 +213,63 @@ final class InOutQuestion implements Experiment {
                         + " transcoder’s encoder says what the MLP looks for, an SAE’s only what it has written.");
     }
 
-    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     private static List<Answer.Figure> figures(Trials trials) {
-        String trade = "Of the MLP’s output the SAE leaves " + Say.percent(mean(trials, REAL, SAE, FVU))
+        String trade = "Of the MLP’s output the SAE leaves " + Say.percent(trials.mean(REAL, SAE, FVU))
                 + " of the variance, the transcoder "
-                + Say.percent(mean(trials, REAL, TRANSCODER, FVU)) + ", the skip transcoder "
-                + Say.percent(mean(trials, REAL, SKIP, FVU));
+                + Say.percent(trials.mean(REAL, TRANSCODER, FVU)) + ", the skip transcoder "
+                + Say.percent(trials.mean(REAL, SKIP, FVU));
         Chart chart = Chart.of(FVU.label(), KL.axis());
         for (String variant : trials.variants(REAL)) {
             chart.marks(
                     variant,
-                    List.of(Chart.Point.of(mean(trials, REAL, variant, FVU), trials.spread(REAL, variant, KL.key()))));
+                    List.of(Chart.Point.of(trials.mean(REAL, variant, FVU), trials.spread(REAL, variant, KL))));
         }
-        String few = Say.percent(mean(trials, REAL, SAE, FEW)) + " of the SAE’s latents have 90 % of the effect, "
-                + Say.percent(mean(trials, REAL, TRANSCODER, FEW)) + " of the transcoder’s";
-        String labels = Say.percent(mean(trials, REAL, SAE, LABELLED)) + " of the SAE’s latents have a clear label, "
-                + Say.percent(mean(trials, REAL, TRANSCODER, LABELLED)) + " of the transcoder’s, "
-                + Say.percent(mean(trials, REAL, SKIP, LABELLED)) + " of the skip transcoder’s";
+        String few = Say.percent(trials.mean(REAL, SAE, FEW)) + " of the SAE’s latents have 90 % of the effect, "
+                + Say.percent(trials.mean(REAL, TRANSCODER, FEW)) + " of the transcoder’s";
+        String labels = Say.percent(trials.mean(REAL, SAE, LABELLED)) + " of the SAE’s latents have a clear label, "
+                + Say.percent(trials.mean(REAL, TRANSCODER, LABELLED)) + " of the transcoder’s, "
+                + Say.percent(trials.mean(REAL, SKIP, LABELLED)) + " of the skip transcoder’s";
         String known = "Where the computation is known, the transcoder’s encoder finds "
-                + Say.percent(mean(trials, KNOWN, TRANSCODER, INPUTS)) + " of the features that are read; the SAE sees "
-                + Say.percent(mean(trials, KNOWN, SAE, OUTPUTS)) + " of the directions that are written";
+                + Say.percent(trials.mean(KNOWN, TRANSCODER, INPUTS)) + " of the features that are read; the SAE sees "
+                + Say.percent(trials.mean(KNOWN, SAE, OUTPUTS)) + " of the directions that are written";
         Chart computed = Chart.of("", "share found")
                 .categories(List.of("input features", "output directions"))
                 .fromZero();
         for (String variant : trials.variants(KNOWN)) {
             List<Chart.Point> points = new ArrayList<>();
-            Spread inputs = trials.spread(KNOWN, variant, INPUTS.key());
+            Spread inputs = trials.spread(KNOWN, variant, INPUTS);
             if (inputs.count() > 0) {
                 points.add(Chart.Point.of(0, inputs));
             }
-            points.add(Chart.Point.of(1, trials.spread(KNOWN, variant, OUTPUTS.key())));
+            points.add(Chart.Point.of(1, trials.spread(KNOWN, variant, OUTPUTS)));
             computed.marks(variant, points);
         }
         return List.of(
-                new Answer.Figure(
+                Answer.Figure.of(
                         "kl-fvu",
                         trade,
                         "KL of the next token’s distribution on unseen text over the variance that is left of the MLP’s output; to the lower"
                                 + " left is better. Bars span the seeds.",
-                        chart.svg(trade)),
-                new Answer.Figure(
+                        chart),
+                Answer.Figure.of(
                         "few",
                         few,
                         "Smallest share of live latents that has 90 % of the exact effect; rings are seeds.",
-                        Rows.of(trials, REAL, FEW).fromZero().svg(few)),
-                new Answer.Figure(
+                        Rows.of(trials, REAL, FEW).fromZero()),
+                Answer.Figure.of(
                         "labels",
                         labels,
                         "Share of live latents with a clear label, and by chance; rings are seeds.",
                         Rows.of(LABELLED.axis())
                                 .group("as they are", trials, REAL, LABELLED)
                                 .group("categories dealt out anew", trials, REAL, CHANCE)
-                                .fromZero()
-                                .svg(labels)),
-                new Answer.Figure("known", known, "Cosine 0.9 or more; bars span the seeds.", computed.svg(known)));
+                                .fromZero()),
+                Answer.Figure.of("known", known, "Cosine 0.9 or more; bars span the seeds.", computed));
     }
 
     private static String verdict(Trials trials) {
-        Contrast fvu = trials.contrast(REAL, TRANSCODER, SAE, FVU.key());
-        Contrast kl = trials.contrast(REAL, TRANSCODER, SAE, KL.key());
+        Contrast fvu = trials.contrast(REAL, TRANSCODER, SAE, FVU);
+        Contrast kl = trials.contrast(REAL, TRANSCODER, SAE, KL);
         String faithful = switch (kl.direction()) {
             case MORE ->
                 "For faithfulness In = In: at the same budget a transcoder changes the model’s predictions more than an SAE of the"
@@ -286,20 +281,20 @@ final class InOutQuestion implements Experiment {
                 "Which is more faithful to the model cannot be told at this size (KL " + kl.text() + " and FVU "
                         + fvu.text() + " for the transcoder)";
         };
-        Contrast skip = trials.contrast(REAL, SKIP, TRANSCODER, KL.key());
+        Contrast skip = trials.contrast(REAL, SKIP, TRANSCODER, KL);
         String linear = switch (skip.direction()) {
             case LESS -> "; a linear path past the latents makes up for some of it (KL " + skip.text() + ")";
             case MORE -> "; a linear path past the latents makes it worse (KL " + skip.text() + ")";
             case UNCLEAR -> "; whether a linear path past the latents helps cannot be told (KL " + skip.text() + ")";
         };
-        Contrast labels = trials.contrast(REAL, TRANSCODER, SAE, LABELLED.key());
+        Contrast labels = trials.contrast(REAL, TRANSCODER, SAE, LABELLED);
         String read = switch (labels.direction()) {
             case MORE -> "more of its latents have a clear label (" + labels.text() + ")";
             case LESS -> "fewer of its latents have a clear label (" + labels.text() + ")";
             case UNCLEAR -> "whether more of its latents have a clear label cannot be told (" + labels.text() + ")";
         };
         return faithful + linear + ". But only In = Out shows what is computed: where that is known its encoder finds "
-                + Say.percent(mean(trials, KNOWN, TRANSCODER, INPUTS))
+                + Say.percent(trials.mean(KNOWN, TRANSCODER, INPUTS))
                 + " of the features that are read, and on the language model " + read
                 + ".";
     }

@@ -5,6 +5,7 @@ import org.loupe.activations.MatrixRows;
 import org.loupe.activations.PairedRows;
 import org.loupe.activations.RowSource;
 import org.loupe.synth.CausalWorld;
+import org.loupe.synth.Truth;
 import org.loupe.tensor.Covariance;
 import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
@@ -35,20 +36,8 @@ final class KnownComputation {
 
     KnownComputation(long seed) {
         this.world = CausalWorld.of(false, seed);
-        int d = world.config().width();
-        SplittableRandom random = new SplittableRandom(seed + 77);
-        this.written = Matrix.zeros(world.directions().rows() / 2, d);
-        for (int i = 0; i < written.rows(); i++) {
-            double norm = 0;
-            double[] row = new double[d];
-            for (int c = 0; c < d; c++) {
-                row[c] = random.nextGaussian();
-                norm += row[c] * row[c];
-            }
-            for (int c = 0; c < d; c++) {
-                written.data()[written.offset(i) + c] = (float) (row[c] / Math.sqrt(norm));
-            }
-        }
+        this.written =
+                Truth.unitRows(world.directions().rows() / 2, world.config().width(), new SplittableRandom(seed + 77));
         this.train = pairs(world.train());
         this.eval = pairs(world.eval());
     }

@@ -26,7 +26,6 @@ import org.loupe.experiment.Contrast.Direction;
 import org.loupe.experiment.Quantity;
 import org.loupe.experiment.Say;
 import org.loupe.experiment.Scale;
-import org.loupe.experiment.Spread;
 import org.loupe.experiment.Trials;
 
 /** What the trials of {@link LowActivationsQuestion} say. */
@@ -72,53 +71,56 @@ final class LowActivationsAnswer {
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
         String rise = "Zeroing the weakest quarter costs "
-                + each(a -> times(mean(a + ON_MODEL, WEAKEST, KL_RISE), mean(a + ON_MODEL, RANDOM, KL_RISE)))
+                + each(a ->
+                        times(trials.mean(a + ON_MODEL, WEAKEST, KL_RISE), trials.mean(a + ON_MODEL, RANDOM, KL_RISE)))
                 + " of what a random quarter costs";
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "kl",
                 rise,
                 "Rise of the KL of the next token’s distribution when a quarter of every latent’s activations is zeroed; bars span the seeds.",
                 bands(KL_RISE, ON_MODEL, true).logY()));
         String unit = "By share of f², the weakest quarter does "
-                + each(a ->
-                        times(mean(a + ON_MODEL, WEAKEST, KL_PER_ENERGY), mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)))
+                + each(a -> times(
+                        trials.mean(a + ON_MODEL, WEAKEST, KL_PER_ENERGY),
+                        trials.mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)))
                 + " of what a random quarter does, the strongest "
-                + each(a ->
-                        times(mean(a + ON_MODEL, STRONGEST, KL_PER_ENERGY), mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)));
-        figures.add(figure(
+                + each(a -> times(
+                        trials.mean(a + ON_MODEL, STRONGEST, KL_PER_ENERGY),
+                        trials.mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)));
+        figures.add(Answer.Figure.of(
                 "kl-per-energy",
                 unit,
                 "The same rise over the share of Σ f² that was zeroed: equal heights would mean that an activation matters by its size alone.",
                 bands(KL_PER_ENERGY, ON_MODEL, true).fromZero()));
         String averaged = "Each quarter at its latent’s mean in place of its values: the weakest then costs "
-                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, KL_AVERAGED))) + " nats, the strongest "
-                + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, KL_AVERAGED)));
-        figures.add(figure(
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, KL_AVERAGED))) + " nats, the strongest "
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, STRONGEST, KL_AVERAGED)));
+        figures.add(Answer.Figure.of(
                 "averaged",
                 averaged,
                 "Rise of the KL when a quarter’s activations are set to their mean: that they fire is kept, how strongly is lost.",
                 bands(KL_AVERAGED, ON_MODEL, false).fromZero()));
         String alone = "Kept alone, the strongest quarter leaves a KL of "
-                + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, KL_ALONE))) + " nats, the weakest "
-                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, KL_ALONE)));
-        figures.add(figure(
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, STRONGEST, KL_ALONE))) + " nats, the weakest "
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, KL_ALONE)));
+        figures.add(Answer.Figure.of(
                 "alone",
                 alone,
                 "KL to the model as it is where all activations but one quarter’s are zeroed.",
                 bands(KL_ALONE, ON_MODEL, false).fromZero()));
         String latents = "Latent by latent: the median latent’s weakest quarter has "
-                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LowActivationsQuestion.EFFECT_RATIO)))
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, LowActivationsQuestion.EFFECT_RATIO)))
                 + " times the effect that its share of f² suggests";
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "by-latent",
                 latents,
                 "Share of a latent’s effect on the output (to second order) over its share of f², for the weakest and the strongest quarter,"
                         + " from the latent with the least to the one with the most.",
                 ratios().across(1, "by size alone").logY()));
         String labels = "By the documents of their weakest quarter "
-                + each(a -> Say.percent(mean(a + ON_MODEL, WEAKEST, LABELLED)))
+                + each(a -> Say.percent(trials.mean(a + ON_MODEL, WEAKEST, LABELLED)))
                 + " of the latents have a clear category, by those of their strongest "
-                + each(a -> Say.percent(mean(a + ON_MODEL, STRONGEST, LABELLED)));
+                + each(a -> Say.percent(trials.mean(a + ON_MODEL, STRONGEST, LABELLED)));
         Chart labelled = bands(LABELLED, ON_MODEL, true).fromZero();
         labelled.marks(
                 "by chance, TopK",
@@ -126,36 +128,32 @@ final class LowActivationsAnswer {
                         "TopK" + ON_MODEL,
                         CHANCE,
                         Stream.concat(Bands.NAMES.stream(), Stream.of(RANDOM)).toList()));
-        figures.add(figure(
+        figures.add(Answer.Figure.of(
                 "labels",
                 labels,
                 "Share of latents whose documents of a quarter, equally many of each, have an enriched WordNet category; “random” are"
                         + " documents of any quarter. By chance: the categories dealt out anew.",
                 labelled));
-        String lift =
-                "The strongest quarter’s category comes up " + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LIFT)))
-                        + " times as often as by chance in documents of the weakest quarter, "
-                        + each(a -> Say.number(mean(a + ON_MODEL, STRONGEST, LIFT))) + " times in others of its own";
-        figures.add(figure(
+        String lift = "The strongest quarter’s category comes up "
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, LIFT)))
+                + " times as often as by chance in documents of the weakest quarter, "
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, STRONGEST, LIFT))) + " times in others of its own";
+        figures.add(Answer.Figure.of(
                 "lift",
                 lift,
                 "The category that half of the strongest quarter’s documents suggests, counted in the documents of every quarter, in the"
                         + " strongest in the other half; 1 is chance.",
                 bands(LIFT, ON_MODEL, true).across(1, "chance").fromZero()));
         String truth = "Where the features are known, "
-                + each(a -> Say.percent(mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)))
+                + each(a -> Say.percent(trials.mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)))
                 + " of the weakest activations stand on rows where the feature fires, "
-                + each(a -> Say.percent(mean(a + ON_WORLD, STRONGEST, TRUE_FIRING))) + " of the strongest";
-        figures.add(figure(
+                + each(a -> Say.percent(trials.mean(a + ON_WORLD, STRONGEST, TRUE_FIRING))) + " of the strongest";
+        figures.add(Answer.Figure.of(
                 "true-firings",
                 truth,
                 "Share of activations on whose rows the latent’s feature does fire; “random” are activations of any size.",
                 bands(TRUE_FIRING, ON_WORLD, true).fromZero()));
         return figures;
-    }
-
-    private static Answer.Figure figure(String name, String message, String detail, Chart chart) {
-        return new Answer.Figure(name, message, detail, chart.svg(message));
     }
 
     private Chart bands(Quantity quantity, String where, boolean random) {
@@ -170,7 +168,7 @@ final class LowActivationsAnswer {
     private List<Chart.Point> points(String part, Quantity quantity, List<String> variants) {
         List<Chart.Point> points = new ArrayList<>();
         for (int i = 0; i < variants.size(); i++) {
-            points.add(Chart.Point.of(i, trials.spread(part, variants.get(i), quantity.key())));
+            points.add(Chart.Point.of(i, trials.spread(part, variants.get(i), quantity)));
         }
         return points;
     }
@@ -179,20 +177,12 @@ final class LowActivationsAnswer {
         Chart chart = Chart.of("latents with less (%)", "effect share / f² share");
         for (String band : List.of(WEAKEST, STRONGEST)) {
             for (String a : ARCHITECTURES) {
-                double[] places = trials.places(a + ON_MODEL, band, RATIO_CURVE);
-                List<Spread> values = trials.curve(a + ON_MODEL, band, RATIO_CURVE);
-                List<Chart.Point> points = new ArrayList<>();
-                for (int i = 0; i < values.size(); i++) {
-                    points.add(Chart.Point.of(places[i], values.get(i)));
-                }
-                chart.markedLine(a + (band.equals(WEAKEST) ? ", weakest" : ", strongest"), points);
+                chart.markedLine(
+                        a + (band.equals(WEAKEST) ? ", weakest" : ", strongest"),
+                        trials.points(a + ON_MODEL, band, RATIO_CURVE));
             }
         }
         return chart;
-    }
-
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
     }
 
     private static String times(double value, double of) {
@@ -208,29 +198,28 @@ final class LowActivationsAnswer {
     /** What the seeds allow to say of all architectures alike: their common direction, else unclear. */
     private Direction common(Quantity quantity, String variant, String than) {
         List<Direction> directions = ARCHITECTURES.stream()
-                .map(a -> trials.contrast(a + ON_MODEL, variant, than, quantity.key())
-                        .direction())
+                .map(a -> trials.contrast(a + ON_MODEL, variant, than, quantity).direction())
                 .distinct()
                 .toList();
         return directions.size() == 1 ? directions.getFirst() : Direction.UNCLEAR;
     }
 
     private boolean oneSeed() {
-        return trials.spread(ARCHITECTURES.getFirst() + ON_MODEL, WEAKEST, KL_RISE.key())
+        return trials.spread(ARCHITECTURES.getFirst() + ON_MODEL, WEAKEST, KL_RISE)
                         .count()
                 < 2;
     }
 
     private boolean matters() {
-        return ARCHITECTURES.stream()
-                .allMatch(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE.key())).more());
+        return ARCHITECTURES.stream().allMatch(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE)).more());
     }
 
     private String effect() {
         String numbers = "zeroing the weakest quarter of every latent’s activations, "
-                + each(a -> Say.percent(mean(a + ON_MODEL, WEAKEST, ENERGY))) + " of f², raises the KL by "
-                + each(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE.key())).text())
-                + " nats a token, a random quarter by " + each(a -> Say.number(mean(a + ON_MODEL, RANDOM, KL_RISE)));
+                + each(a -> Say.percent(trials.mean(a + ON_MODEL, WEAKEST, ENERGY))) + " of f², raises the KL by "
+                + each(a -> new Contrast(trials.spread(a + ON_MODEL, WEAKEST, KL_RISE)).text())
+                + " nats a token, a random quarter by "
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, RANDOM, KL_RISE)));
         if (oneSeed()) {
             return "One seed cannot tell: " + numbers + ".";
         }
@@ -250,11 +239,11 @@ final class LowActivationsAnswer {
 
     private String meaning() {
         String numbers = "the category of the strongest quarter’s documents comes up "
-                + each(a -> Say.number(mean(a + ON_MODEL, WEAKEST, LIFT)) + " against "
-                        + Say.number(mean(a + ON_MODEL, STRONGEST, LIFT)))
+                + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, LIFT)) + " against "
+                        + Say.number(trials.mean(a + ON_MODEL, STRONGEST, LIFT)))
                 + " times as often as by chance in the weakest’s and in others of its own, and where the features are known "
-                + each(a -> Say.percent(mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)) + " against "
-                        + Say.percent(mean(a + ON_WORLD, STRONGEST, TRUE_FIRING)))
+                + each(a -> Say.percent(trials.mean(a + ON_WORLD, WEAKEST, TRUE_FIRING)) + " against "
+                        + Say.percent(trials.mean(a + ON_WORLD, STRONGEST, TRUE_FIRING)))
                 + " of the weakest and of the strongest activations are true firings";
         if (oneSeed()) {
             return "Nor can it tell whether they are harder to interpret: " + numbers + ".";

@@ -20,7 +20,6 @@ import static org.loupe.experiment.question.NegativeFeaturesQuestion.variant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Chart;
 import org.loupe.experiment.Contrast;
@@ -86,35 +85,31 @@ final class NegativeFeaturesAnswer {
                         bySize(part, architecture, worldSizes));
             }
         }
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "cost",
                 cost,
                 "Variance that is left over the size of the dictionary, the number of active latents being the same; bars span the seeds.",
-                sizes.fromZero().svg(cost)));
+                sizes.fromZero()));
         String both = "With 256 latents TopK has both signs of " + percent(SIGNED, TOPK, WORLD_SIZE, BOTH)
                 + " of the features, with 512 of " + percent(SIGNED, TOPK, 2 * WORLD_SIZE, BOTH)
                 + "; AbsTopK with 256 of "
                 + percent(SIGNED, ABSTOPK, WORLD_SIZE, BOTH);
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "both-signs",
                 both,
                 "Share of true features of which both signs have a latent: two latents of cosine 0.9, or one with signs. Rings are seeds.",
-                Rows.of(BOTH.axis())
-                        .group(SIGNED, trials, SIGNED, BOTH)
-                        .fromZero()
-                        .svg(both)));
+                Rows.of(BOTH.axis()).group(SIGNED, trials, SIGNED, BOTH).fromZero()));
         String pairs = "If each sign took a latent, all 512 would stand in antipodal pairs: of TopK’s "
                 + percent(SIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " do where features have either sign, "
                 + percent(UNSIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " where they have one";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "pairs",
                 pairs,
                 "Share of latents with another whose dictionary row has a cosine of −0.9 or less.",
                 Rows.of(PAIRS.axis())
                         .group(SIGNED, trials, SIGNED, PAIRS)
                         .group(UNSIGNED, trials, UNSIGNED, PAIRS)
-                        .fromZero()
-                        .svg(pairs)));
+                        .fromZero()));
         String real = "On the language model " + percent(REAL, TOPK, modelSize, NEAR_PAIRS)
                 + " of TopK’s latents have one that points the other way (cosine ≤ −0.5), "
                 + percent(REAL, TOPK, modelSize, ALIKE) + " one that points the same way (≥ 0.5)";
@@ -123,43 +118,35 @@ final class NegativeFeaturesAnswer {
         curve(cosines, "ReLU, other way", RELU, OPPOSITE_CURVE);
         curve(cosines, "AbsTopK, other way", ABSTOPK, OPPOSITE_CURVE);
         curve(cosines, "TopK, same way", TOPK, ALIKE_CURVE);
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "opposites",
                 real,
                 "How near each latent’s row comes to another’s, turned round or as it is, from the latent with the least to the one with the"
                         + " most.",
-                cosines.svg(real)));
-        Contrast gain = trials.contrast(REAL, variant(ABSTOPK, modelSize), variant(TOPK, modelSize), FVU.key());
+                cosines));
+        Contrast gain = trials.contrast(REAL, variant(ABSTOPK, modelSize), variant(TOPK, modelSize), FVU);
         String fvu = "With " + Say.number(modelSize) + " latents AbsTopK’s FVU differs from TopK’s by " + gain.text()
                 + "; " + percent(REAL, ABSTOPK, modelSize, TWO_SIDED) + " of its latents use both signs";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "model",
                 fvu,
                 "Variance that is left on unseen text, the number of active latents being the same.",
-                Rows.of(trials, REAL, FVU).fromZero().svg(fvu)));
+                Rows.of(trials, REAL, FVU).fromZero()));
         return figures;
     }
 
     private List<Chart.Point> bySize(String part, String architecture, List<Integer> sizes) {
         return sizes.stream()
-                .map(m -> Chart.Point.of(m, trials.spread(part, variant(architecture, m), FVU.key())))
+                .map(m -> Chart.Point.of(m, trials.spread(part, variant(architecture, m), FVU)))
                 .toList();
     }
 
     private void curve(Chart chart, String name, String architecture, String curve) {
-        String variant = variant(architecture, modelSize);
-        double[] places = trials.places(REAL, variant, curve);
-        List<Spread> values = trials.curve(REAL, variant, curve);
-        chart.markedLine(
-                name,
-                IntStream.range(0, values.size())
-                        .mapToObj(i -> Chart.Point.of(places[i], values.get(i)))
-                        .toList());
+        chart.markedLine(name, trials.points(REAL, variant(architecture, modelSize), curve));
     }
 
     private double mean(String part, String architecture, int latents, Quantity quantity) {
-        return trials.spread(part, variant(architecture, latents), quantity.key())
-                .mean();
+        return trials.mean(part, variant(architecture, latents), quantity);
     }
 
     private String percent(String part, String architecture, int latents, Quantity quantity) {
@@ -228,7 +215,7 @@ final class NegativeFeaturesAnswer {
         if (oneSeed()) {
             return "One seed cannot tell: " + numbers + ".";
         }
-        Contrast gain = trials.contrast(SIGNED, variant(ABSTOPK, WORLD_SIZE), variant(TOPK, WORLD_SIZE), FVU.key());
+        Contrast gain = trials.contrast(SIGNED, variant(ABSTOPK, WORLD_SIZE), variant(TOPK, WORLD_SIZE), FVU);
         return switch (gain.direction()) {
             case LESS -> "Yes: " + numbers + ".";
             case MORE -> "No, a sign is no gain even there: " + numbers + ".";
@@ -241,7 +228,7 @@ final class NegativeFeaturesAnswer {
                 + " latents have one that points the other way (cosine ≤ −0.5; of AbsTopK’s "
                 + percent(REAL, ABSTOPK, modelSize, NEAR_PAIRS) + "), while "
                 + percent(REAL, ABSTOPK, modelSize, TWO_SIDED) + " of AbsTopK’s use both signs";
-        Contrast gain = trials.contrast(REAL, variant(ABSTOPK, modelSize), variant(TOPK, modelSize), FVU.key());
+        Contrast gain = trials.contrast(REAL, variant(ABSTOPK, modelSize), variant(TOPK, modelSize), FVU);
         String numbers = "the FVU changes by " + gain.text() + " with signs, and " + pairs + ".";
         if (oneSeed()) {
             return "Nor can it on the language model: " + numbers;

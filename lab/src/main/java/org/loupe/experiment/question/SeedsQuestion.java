@@ -114,20 +114,27 @@ final class SeedsQuestion implements Experiment {
         variants.put(METRIC, List.of("architecture=topk", "objective=gradient_weighted"));
         variants.put(JUMP, List.of("architecture=jumprelu"));
         variants.forEach((variant, settings) -> {
-            Map<Integer, Sae> trained = new HashMap<>();
-            IntFunction<Sae> sae = seed -> trained.computeIfAbsent(seed, _ -> {
+            Map<Integer, Seen> trained = new HashMap<>();
+            IntFunction<Seen> sae = seed -> trained.computeIfAbsent(seed, _ -> {
                 List<String> all = new ArrayList<>(base);
                 all.addAll(settings);
                 all.add("seed=" + seed);
-                return lab.train(lab.sae(part, variant, seed), rows, null, all).sae();
+                Sae made =
+                        lab.train(lab.sae(part, variant, seed), rows, null, all).sae();
+                return new Seen(made, FisherEffects.of(made, rows, 1 << 15, lab.workers()));
             });
-            lab.trials(part, variant, seed -> compare(sae.apply(seed), sae.apply(seed + 1), rows, truth, lab));
+            lab.trials(part, variant, seed -> compare(sae.apply(seed), sae.apply(seed + 1), truth, lab));
         });
     }
 
-    private static Trial.Outcome compare(Sae one, Sae other, RowSource rows, @Nullable Truth truth, Laboratory lab) {
-        FisherEffects effects = FisherEffects.of(one, rows, 1 << 15, lab.workers());
-        FisherEffects otherEffects = FisherEffects.of(other, rows, 1 << 15, lab.workers());
+    /** An SAE, and what its latents do. */
+    private record Seen(Sae sae, FisherEffects effects) {}
+
+    private static Trial.Outcome compare(Seen first, Seen second, @Nullable Truth truth, Laboratory lab) {
+        Sae one = first.sae;
+        Sae other = second.sae;
+        FisherEffects effects = first.effects;
+        FisherEffects otherEffects = second.effects;
         Matrix cosines = MaxCosine.all(one.decoder(), other.decoder(), lab.workers());
         int[] partner = Assignment.largest(cosines);
         // Latents that never fire are no latents of the SAE.
@@ -212,74 +219,61 @@ final class SeedsQuestion implements Experiment {
     }
 
     private static List<Answer.Figure> figures(Trials trials) {
-        Spread matched = trials.spread(REAL, TOPK, MATCHED.key());
+        Spread matched = trials.spread(REAL, TOPK, MATCHED);
         String again = Say.percent(matched.mean())
                 + " of the latents of the language model’s TopK SAE are found again with another seed";
         Chart chart = Chart.of("cosine with the partner of another seed", "share of latents")
                 .fromZero();
         for (String variant : trials.variants(REAL)) {
-            double[] places = trials.places(REAL, variant, COSINES);
-            List<Spread> shares = trials.curve(REAL, variant, COSINES);
-            chart.line(
-                    variant,
-                    IntStream.range(0, places.length)
-                            .mapToObj(i -> Chart.Point.of(places[i], shares.get(i)))
-                            .toList());
+            chart.line(variant, trials.points(REAL, variant, COSINES));
         }
-        String share = "Latents found again have " + Say.percent(mean(trials, REAL, TOPK, SHARE))
+        String share = "Latents found again have " + Say.percent(trials.mean(REAL, TOPK, SHARE))
                 + " of the effect, with " + Say.percent(matched.mean()) + " of the latents";
-        String known = "With known causes " + Say.percent(mean(trials, CAUSES, TOPK, MATCHED))
-                + " of TopK’s latents are found again, " + Say.percent(mean(trials, CAUSES, JUMP, MATCHED))
+        String known = "With known causes " + Say.percent(trials.mean(CAUSES, TOPK, MATCHED))
+                + " of TopK’s latents are found again, " + Say.percent(trials.mean(CAUSES, JUMP, MATCHED))
                 + " of JumpReLU’s";
-        String agree = Double.isNaN(mean(trials, REAL, TOPK, EFFECTS))
+        String agree = Double.isNaN(trials.mean(REAL, TOPK, EFFECTS))
                 ? "On the language model too few latents are found again to compare effects; with known causes they agree with ρ = "
-                        + Say.number(mean(trials, CAUSES, TOPK, EFFECTS))
-                : "Effects of latents found again agree with ρ = " + Say.number(mean(trials, REAL, TOPK, EFFECTS))
-                        + ", of the others’ partners with ρ = " + Say.number(mean(trials, REAL, TOPK, OTHERS));
+                        + Say.number(trials.mean(CAUSES, TOPK, EFFECTS))
+                : "Effects of latents found again agree with ρ = " + Say.number(trials.mean(REAL, TOPK, EFFECTS))
+                        + ", of the others’ partners with ρ = " + Say.number(trials.mean(REAL, TOPK, OTHERS));
         return List.of(
-                new Answer.Figure(
+                Answer.Figure.of(
                         "cosines",
                         again,
                         "Language model: how near the matched partner in another seed’s SAE is, mean over pairs of seeds.",
-                        chart.upright(SAME, "found again").svg(again)),
-                new Answer.Figure(
+                        chart.upright(SAME, "found again")),
+                Answer.Figure.of(
                         "matched",
                         known,
                         "Share of live latents whose partner has cosine 0.9 or more; rings are pairs of seeds.",
                         Rows.of(MATCHED.axis())
                                 .group(REAL, trials, REAL, MATCHED)
                                 .group(CAUSES, trials, CAUSES, MATCHED)
-                                .fromZero()
-                                .svg(known)),
-                new Answer.Figure(
+                                .fromZero()),
+                Answer.Figure.of(
                         "effect-share",
                         share,
                         "Share of all effect that latents with a partner of cosine 0.9 or more have.",
                         Rows.of(SHARE.axis())
                                 .group(REAL, trials, REAL, SHARE)
                                 .group(CAUSES, trials, CAUSES, SHARE)
-                                .fromZero()
-                                .svg(share)),
-                new Answer.Figure(
+                                .fromZero()),
+                Answer.Figure.of(
                         "effect-agreement",
                         agree,
                         "Rank correlation of the effects of partners with cosine 0.9 or more.",
                         Rows.of(EFFECTS.axis())
                                 .group(REAL, trials, REAL, EFFECTS)
                                 .group(CAUSES, trials, CAUSES, EFFECTS)
-                                .fromZero()
-                                .svg(agree)));
-    }
-
-    private static double mean(Trials trials, String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
+                                .fromZero()));
     }
 
     private static String verdict(Trials trials) {
-        Spread matched = trials.spread(REAL, TOPK, MATCHED.key());
-        Spread share = trials.spread(REAL, TOPK, SHARE.key());
-        Spread agree = trials.spread(REAL, TOPK, EFFECTS.key());
-        Spread truth = trials.spread(CAUSES, TOPK, TRUTH.key());
+        Spread matched = trials.spread(REAL, TOPK, MATCHED);
+        Spread share = trials.spread(REAL, TOPK, SHARE);
+        Spread agree = trials.spread(REAL, TOPK, EFFECTS);
+        Spread truth = trials.spread(CAUSES, TOPK, TRUTH);
         String how;
         if (matched.mean() > 0.8) {
             how = "Mostly yes: ";
@@ -297,8 +291,8 @@ final class SeedsQuestion implements Experiment {
                         : share.mean() < matched.mean() - 0.05
                                 ? "less than their share: what matters is found again less often"
                                 : "about their share")
-                + "; JumpReLU finds " + Say.percent(mean(trials, REAL, JUMP, MATCHED)) + " again, the Fisher metric "
-                + Say.percent(mean(trials, REAL, METRIC, MATCHED)) + ". ";
+                + "; JumpReLU finds " + Say.percent(trials.mean(REAL, JUMP, MATCHED)) + " again, the Fisher metric "
+                + Say.percent(trials.mean(REAL, METRIC, MATCHED)) + ". ";
         String second = Double.isNaN(agree.mean())
                 ? "Too few are found again to compare what they do."
                 : "What is found again "

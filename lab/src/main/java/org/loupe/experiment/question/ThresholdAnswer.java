@@ -27,7 +27,6 @@ import org.loupe.experiment.Quantity;
 import org.loupe.experiment.Rows;
 import org.loupe.experiment.Say;
 import org.loupe.experiment.Scale;
-import org.loupe.experiment.Spread;
 import org.loupe.experiment.Trials;
 
 /** What the trials of {@link ThresholdQuestion} say. */
@@ -69,84 +68,71 @@ final class ThresholdAnswer {
         List<Answer.Figure> figures = new ArrayList<>();
         String moved = "Moving θ into the bias takes the FVU from " + number(REAL, JUMP, FVU) + " to "
                 + number(REAL, BIAS, FVU) + "; rescaled it is " + number(REAL, BIAS + RESCALED, FVU);
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "fvu",
                 moved,
                 "Variance that is left on unseen rows, at the same active latents; rings are seeds, bars their mean.",
                 Rows.of(FVU.axis())
                         .group(REAL, trials, REAL, FVU)
                         .group(WORLD, trials, WORLD, FVU)
-                        .fromZero()
-                        .svg(moved)));
+                        .fromZero()));
         String effect = "In the model’s predictions: KL " + number(REAL, JUMP, DIVERGENCE) + " with θ, "
                 + number(REAL, BIAS, DIVERGENCE) + " with a bias in its place, "
                 + number(REAL, BIAS + RESCALED, DIVERGENCE) + " rescaled";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "kl",
                 effect,
                 "KL of the next token’s distribution when the reconstruction stands in for the rows.",
-                Rows.of(trials, REAL, DIVERGENCE).fromZero().svg(effect)));
+                Rows.of(trials, REAL, DIVERGENCE).fromZero()));
         String opens = "Half of the JumpReLU latents cannot be weaker than " + percent(REAL, JUMP, OPENING)
                 + " of their mean activation, of the Gated ones than " + percent(REAL, GATED, OPENING);
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "opening",
                 opens,
                 "The smallest activation that a latent can have over its mean activation, from the latent with the least to the one with"
                         + " the most, on the language model. ReLU can come down to 0.",
                 curves("latents with less (%)", "opening / mean activation", OPENING_CURVE, List.of(RELU, GATED, JUMP))
-                        .fromZero()
-                        .svg(opens)));
+                        .fromZero()));
         String shrinks = "The median latent of ReLU has " + percent(REAL, RELU, KEPT)
                 + " of the activation that reconstructs best, of JumpReLU " + percent(REAL, JUMP, KEPT)
                 + ", with θ as a bias " + percent(REAL, BIAS, KEPT);
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "shrinkage",
                 shrinks,
                 "Activation over the activation that reconstructs best (1/a), latent by latent, on the language model; below 1 is shrinkage.",
                 curves(
                                 "latents with less (%)",
                                 "activation / best activation", KEPT_CURVE, List.of(RELU, GATED, JUMP, BIAS))
-                        .across(1, "no shrinkage")
-                        .svg(shrinks)));
+                        .across(1, "no shrinkage")));
         String truth = "Against the true strengths: slope " + number(WORLD, RELU, TRUE_SLOPE) + " with ReLU, "
                 + number(WORLD, JUMP, TRUE_SLOPE) + " with JumpReLU, " + number(WORLD, BIAS, TRUE_SLOPE)
                 + " with θ as a bias";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "slope",
                 truth,
                 "Slope of activations against the true ones, of features that are recovered; 1 is no shrinkage.",
-                Rows.of(trials, WORLD, TRUE_SLOPE).svg(truth)));
+                Rows.of(trials, WORLD, TRUE_SLOPE)));
         return figures;
     }
 
     private Chart curves(String x, String y, String name, List<String> variants) {
         Chart chart = Chart.of(x, y);
         for (String variant : variants) {
-            double[] places = trials.places(REAL, variant, name);
-            List<Spread> values = trials.curve(REAL, variant, name);
-            List<Chart.Point> points = new ArrayList<>();
-            for (int i = 0; i < values.size(); i++) {
-                points.add(Chart.Point.of(places[i], values.get(i)));
-            }
-            chart.markedLine(variant, points);
+            chart.markedLine(variant, trials.points(REAL, variant, name));
         }
         return chart;
     }
 
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     private String number(String part, String variant, Quantity quantity) {
-        return Say.number(mean(part, variant, quantity));
+        return Say.number(trials.mean(part, variant, quantity));
     }
 
     private String percent(String part, String variant, Quantity quantity) {
-        return Say.percent(mean(part, variant, quantity));
+        return Say.percent(trials.mean(part, variant, quantity));
     }
 
     private Contrast contrast(String part, String variant, String than) {
-        return trials.contrast(part, variant, than, FVU.key());
+        return trials.contrast(part, variant, than, FVU);
     }
 
     /** What moving θ costs, and what a factor for each latent brings back. */

@@ -67,32 +67,30 @@ final class TopKGradientAnswer {
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
         String changed = "One step at the full learning rate gives "
-                + Say.percent(mean(TIES, TRAINED, CHANGED))
+                + Say.percent(trials.mean(TIES, TRAINED, CHANGED))
                 + " of the rows other winners once the known features are learnt, "
-                + Say.percent(mean(TIES, TRAINED_REAL, CHANGED)) + " on SmolLM2";
-        figures.add(new Answer.Figure(
+                + Say.percent(trials.mean(TIES, TRAINED_REAL, CHANGED)) + " on SmolLM2";
+        figures.add(Answer.Figure.of(
                 "ties",
                 changed,
                 "Share of rows whose winners change when every encoder weight moves by so much against the gradient’s sign. The share falls"
                         + " with the step: no single row is at a tie, but some row always is near one. Bars span the seeds.",
                 curves("rows with other winners", TopKGradientQuestion.CHANGED_CURVE)
                         .logX()
-                        .logY()
-                        .svg(changed)));
-        double trained = mean(TIES, TRAINED, RATIO);
+                        .logY()));
+        double trained = trials.mean(TIES, TRAINED, RATIO);
         String slope = "With winners changing, the mean error falls " + Say.number(trained)
                 + " times as steeply as the gradient says on known features, "
-                + Say.number(mean(TIES, TRAINED_REAL, RATIO))
+                + Say.number(trials.mean(TIES, TRAINED_REAL, RATIO))
                 + " times on SmolLM2";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "slope",
                 slope,
                 "Difference quotient of the mean error over all rows, divided by what the gradient promises: 1 is a gradient that is right."
                         + " At small steps few rows change and the quotient is noisy; at large ones the error’s curvature shows.",
                 curves("true slope / gradient", TopKGradientQuestion.RATIO_CURVE)
                         .across(1, "the gradient is right")
-                        .logX()
-                        .svg(slope)));
+                        .logX()));
         figures.add(rows(
                 "recovered",
                 better(WORLD, RECOVERED, true),
@@ -122,13 +120,13 @@ final class TopKGradientAnswer {
                         .group("known features", trials, WORLD, DEAD)
                         .group("SmolLM2", trials, REAL, DEAD)
                         .fromZero()));
-        String time = "Softened winners cost " + Say.number(slowest() / mean(REAL, TOPK, Trainings.SECONDS))
+        String time = "Softened winners cost " + Say.number(slowest() / trials.mean(REAL, TOPK, Trainings.SECONDS))
                 + " times TopK’s time at most";
-        figures.add(new Answer.Figure(
+        figures.add(Answer.Figure.of(
                 "time",
                 time,
                 "Time of the same number of training steps on SmolLM2.",
-                Rows.of(trials, REAL, Trainings.SECONDS).fromZero().svg(time)));
+                Rows.of(trials, REAL, Trainings.SECONDS).fromZero()));
         return figures;
     }
 
@@ -137,50 +135,36 @@ final class TopKGradientAnswer {
         String message = better.isEmpty()
                 ? "No softened choice " + one + " " + than + ", beyond the seeds’ spread"
                 : Say.sentence(Say.list(better)) + " " + (better.size() == 1 ? one : several) + " " + than;
-        return new Answer.Figure(name, message, detail, plot.svg(message));
+        return Answer.Figure.of(name, message, detail, plot);
     }
 
     private Chart curves(String label, String curve) {
         Chart chart = Chart.of("step of every encoder weight", label);
         for (String variant : trials.variants(TIES)) {
-            double[] places = trials.places(TIES, variant, curve);
-            List<Spread> spreads = trials.curve(TIES, variant, curve);
-            List<Chart.Point> points = new ArrayList<>();
-            for (int i = 0; i < spreads.size(); i++) {
-                points.add(Chart.Point.of(places[i], spreads.get(i)));
-            }
-            chart.markedLine(variant, points);
+            chart.markedLine(variant, trials.points(TIES, variant, curve));
         }
         return chart;
     }
 
     private double slowest() {
         return trials.variants(REAL).stream()
-                .mapToDouble(v -> mean(REAL, v, Trainings.SECONDS))
+                .mapToDouble(v -> trials.mean(REAL, v, Trainings.SECONDS))
                 .max()
                 .orElse(Double.NaN);
     }
 
-    private double mean(String part, String variant, Quantity quantity) {
-        return trials.spread(part, variant, quantity.key()).mean();
-    }
-
     /** Variants that beat TopK by more than the seeds' spread, the best first. */
     private List<String> better(String part, Quantity quantity, boolean more) {
-        return trials.variants(part).stream()
-                .filter(v -> !v.equals(TOPK))
-                .filter(v -> more
-                        ? trials.contrast(part, v, TOPK, quantity.key()).more()
-                        : trials.contrast(part, v, TOPK, quantity.key()).less())
-                .sorted(Comparator.comparingDouble(v -> (more ? -1 : 1) * mean(part, v, quantity)))
-                .toList();
+        List<String> softened =
+                trials.variants(part).stream().filter(v -> !v.equals(TOPK)).toList();
+        return trials.better(softened, part, TOPK, quantity, more);
     }
 
     private String onGradient() {
-        Spread ratio = trials.spread(TIES, TRAINED_REAL, RATIO.key());
+        Spread ratio = trials.spread(TIES, TRAINED_REAL, RATIO);
         String exact = "Where winners stay the gradient is exact (difference quotients are "
-                + Say.number(mean(TIES, TRAINED_REAL, KEPT)) + " times it)";
-        String change = "one step changes the winners of " + Say.percent(mean(TIES, TRAINED_REAL, CHANGED))
+                + Say.number(trials.mean(TIES, TRAINED_REAL, KEPT)) + " times it)";
+        String change = "one step changes the winners of " + Say.percent(trials.mean(TIES, TRAINED_REAL, CHANGED))
                 + " of SmolLM2’s rows, and with those that change the mean error falls " + Say.number(ratio.mean())
                 + " times";
         if (Double.isNaN(ratio.error())) {
@@ -200,10 +184,10 @@ final class TopKGradientAnswer {
     }
 
     private String onTraining() {
-        if (trials.spread(REAL, TOPK, FVU.key()).count() < 2) {
+        if (trials.spread(REAL, TOPK, FVU).count() < 2) {
             return "Whether softening the choice helps one seed cannot tell; the lowest FVU on SmolLM2 is that of "
                     + trials.variants(REAL).stream()
-                            .min(Comparator.comparingDouble(v -> mean(REAL, v, FVU)))
+                            .min(Comparator.comparingDouble(v -> trials.mean(REAL, v, FVU)))
                             .orElse(TOPK)
                     + ".";
         }
@@ -211,29 +195,33 @@ final class TopKGradientAnswer {
         List<String> found = better(WORLD, RECOVERED, true);
         if (!better.isEmpty()) {
             String best = better.getFirst();
-            return "Softening the choice helps: " + best + " has FVU " + Say.number(mean(REAL, best, FVU)) + " against "
-                    + Say.number(mean(REAL, TOPK, FVU)) + " on SmolLM2 ("
-                    + trials.contrast(REAL, best, TOPK, FVU.key()).text() + "), and "
+            return "Softening the choice helps: " + best + " has FVU " + Say.number(trials.mean(REAL, best, FVU))
+                    + " against "
+                    + Say.number(trials.mean(REAL, TOPK, FVU)) + " on SmolLM2 ("
+                    + trials.contrast(REAL, best, TOPK, FVU).text() + "), and "
                     + (found.isEmpty()
                             ? "none finds more of the known features beyond the seeds’ spread."
-                            : found.getFirst() + " finds " + Say.percent(mean(WORLD, found.getFirst(), RECOVERED))
-                                    + " of the known features against " + Say.percent(mean(WORLD, TOPK, RECOVERED))
+                            : found.getFirst() + " finds "
+                                    + Say.percent(trials.mean(WORLD, found.getFirst(), RECOVERED))
+                                    + " of the known features against "
+                                    + Say.percent(trials.mean(WORLD, TOPK, RECOVERED))
                                     + ".");
         }
         boolean allWorse = trials.variants(REAL).stream()
                 .filter(v -> !v.equals(TOPK))
-                .allMatch(v -> trials.contrast(REAL, v, TOPK, FVU.key()).more());
+                .allMatch(v -> trials.contrast(REAL, v, TOPK, FVU).more());
         String next = trials.variants(REAL).stream()
                 .filter(v -> !v.equals(TOPK))
-                .min(Comparator.comparingDouble(v -> mean(REAL, v, FVU)))
+                .min(Comparator.comparingDouble(v -> trials.mean(REAL, v, FVU)))
                 .orElse(TOPK);
-        String on = next + " comes nearest with an FVU of " + Say.number(mean(REAL, next, FVU)) + " against "
-                + Say.number(mean(REAL, TOPK, FVU)) + " ("
-                + trials.contrast(REAL, next, TOPK, FVU.key()).text() + ")";
+        String on = next + " comes nearest with an FVU of " + Say.number(trials.mean(REAL, next, FVU)) + " against "
+                + Say.number(trials.mean(REAL, TOPK, FVU)) + " ("
+                + trials.contrast(REAL, next, TOPK, FVU).text() + ")";
         String features = found.isEmpty()
                 ? ""
-                : ", though " + found.getFirst() + " finds " + Say.percent(mean(WORLD, found.getFirst(), RECOVERED))
-                        + " of the known features against " + Say.percent(mean(WORLD, TOPK, RECOVERED));
+                : ", though " + found.getFirst() + " finds "
+                        + Say.percent(trials.mean(WORLD, found.getFirst(), RECOVERED))
+                        + " of the known features against " + Say.percent(trials.mean(WORLD, TOPK, RECOVERED));
         return (allWorse
                         ? "Softening the choice does not help on SmolLM2: every variant reconstructs worse, "
                         : "Whether softening the choice helps on SmolLM2 cannot be told at this size: ")

@@ -2,55 +2,50 @@ package org.loupe.experiment.question;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Scale;
-import org.loupe.experiment.Trial;
-import org.loupe.experiment.Trials;
 
 /** Every outcome has its words: the verdict follows made-up measurements wherever they point. */
 final class DownstreamAnswerTest {
-    private final List<Trial> trials = new ArrayList<>();
+    private final MadeUp trials = new MadeUp();
 
-    private void causes(String part, String variant, double causal, double inert) {
-        for (int seed = 0; seed < 3; seed++) {
-            double noise = 0.01 * (seed - 1);
-            trials.add(new Trial(
-                    part,
-                    variant,
-                    seed,
-                    1,
-                    Map.of("causal_found", causal + noise, "inert_found", inert, "fvu", 0.5, "kl", 0.3),
-                    Map.of()));
-        }
+    private void causes(String part, String variant, int seeds, double causal, double inert) {
+        double[] found = new double[seeds];
+        Arrays.setAll(found, seed -> causal + 0.01 * (seed - 1));
+        trials.with(part, variant, DownstreamQuestion.CAUSAL, found)
+                .with(part, variant, DownstreamQuestion.INERT, filled(seeds, inert));
     }
 
     private void model(String variant, int seeds, double kl, double ce) {
-        for (int seed = 0; seed < seeds; seed++) {
-            // Seeds differ, and variants by a little more or less than their mean in each.
-            double noise = 0.05 * seed + 0.001 * ((seed * 7 + variant.length()) % 3);
-            trials.add(new Trial(
-                    DownstreamQuestion.REAL,
-                    variant,
-                    seed,
-                    1,
-                    Map.of("fvu", 0.2, "kl", kl + noise, "ce_increase", ce + noise, "train_seconds", 10.0),
-                    Map.of()));
-        }
+        // Seeds differ, and variants by a little more or less than their mean in each.
+        double[] noise = new double[seeds];
+        Arrays.setAll(noise, seed -> 0.05 * seed + 0.001 * ((seed * 7 + variant.length()) % 3));
+        trials.with(DownstreamQuestion.REAL, variant, DownstreamQuestion.FVU, filled(seeds, 0.2))
+                .with(DownstreamQuestion.REAL, variant, DownstreamQuestion.DIVERGENCE, plus(noise, kl))
+                .with(DownstreamQuestion.REAL, variant, DownstreamQuestion.CE, plus(noise, ce))
+                .with(DownstreamQuestion.REAL, variant, Trainings.SECONDS, filled(seeds, 10));
+    }
+
+    private static double[] filled(int seeds, double value) {
+        return plus(new double[seeds], value);
+    }
+
+    private static double[] plus(double[] noise, double value) {
+        return Arrays.stream(noise).map(n -> value + n).toArray();
     }
 
     private String verdict() {
-        Answer answer = new DownstreamQuestion().answer(new Trials(trials), new Scale(true, 3));
+        Answer answer = new DownstreamQuestion().answer(trials.trials(), new Scale(true, 3));
         return answer.verdict();
     }
 
     private void nothingOnCauses() {
         for (String part : List.of(DownstreamQuestion.APART, DownstreamQuestion.MIXED)) {
-            causes(part, DownstreamQuestion.LOCAL, 0.3, 0.3);
-            causes(part, DownstreamQuestion.METRIC, 0.3, 0.3);
+            causes(part, DownstreamQuestion.LOCAL, 3, 0.3, 0.3);
+            causes(part, DownstreamQuestion.METRIC, 3, 0.3, 0.3);
         }
     }
 
@@ -60,10 +55,10 @@ final class DownstreamAnswerTest {
 
     @Test
     void aWinnerIsRecommendedWithItsControls() {
-        causes(DownstreamQuestion.APART, DownstreamQuestion.LOCAL, 0.2, 0.2);
-        causes(DownstreamQuestion.APART, DownstreamQuestion.METRIC, 0.9, 0);
-        causes(DownstreamQuestion.MIXED, DownstreamQuestion.LOCAL, 0.3, 0.3);
-        causes(DownstreamQuestion.MIXED, DownstreamQuestion.METRIC, 0.8, 0.1);
+        causes(DownstreamQuestion.APART, DownstreamQuestion.LOCAL, 3, 0.2, 0.2);
+        causes(DownstreamQuestion.APART, DownstreamQuestion.METRIC, 3, 0.9, 0);
+        causes(DownstreamQuestion.MIXED, DownstreamQuestion.LOCAL, 3, 0.3, 0.3);
+        causes(DownstreamQuestion.MIXED, DownstreamQuestion.METRIC, 3, 0.8, 0.1);
         model(DownstreamQuestion.LOCAL, 3, 0.50, 0.2);
         model(DownstreamQuestion.CONTROL, 3, 0.49, 0.2);
         model(DownstreamQuestion.LONGER, 3, 0.48, 0.2);
@@ -89,10 +84,9 @@ final class DownstreamAnswerTest {
     @Test
     void oneSeedCannotTell() {
         for (String part : List.of(DownstreamQuestion.APART, DownstreamQuestion.MIXED)) {
-            causes(part, DownstreamQuestion.LOCAL, 0.2, 0.3);
-            causes(part, DownstreamQuestion.METRIC, 0.9, 0.3);
+            causes(part, DownstreamQuestion.LOCAL, 1, 0.2, 0.3);
+            causes(part, DownstreamQuestion.METRIC, 1, 0.9, 0.3);
         }
-        trials.removeIf(trial -> trial.seed() > 0);
         model(DownstreamQuestion.LOCAL, 1, 0.50, 0.2);
         model(DownstreamQuestion.TUNED, 1, 0.10, 0.2);
         String verdict = verdict();
