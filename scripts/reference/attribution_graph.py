@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Pruning and scores of a small made-up graph for PrunedTest, by the functions of circuit-tracer's circuit_tracer/graph.py.
+"""Pruning and scores of a small made-up graph for PrunedTest, by the functions of circuit-tracer's circuit_tracer/graph.py (0.5.0).
 
-    PYTHONPATH=circuit-tracer python3 scripts/reference/attribution_graph.py > lab/src/test/resources/trace/pruned.json
+    pip install circuit-tracer==0.5.0
+    python3 scripts/reference/attribution_graph.py > lab/src/test/resources/trace/pruned.json
 
 The weights are given by formula, so that the test builds the same ones.
 """
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 import torch
 from circuit_tracer.graph import compute_graph_scores, prune_graph
 
+torch.set_default_dtype(torch.float64)
 EARLY, LATE, TOKENS, LOGITS, LAYERS = 6, 6, 3, 2, 2
 LATENTS = EARLY + LATE
 ERRORS = LATENTS
@@ -32,13 +34,13 @@ def weight(target, source):
     return 0.0
 
 
-adjacency = torch.tensor([[weight(t, s) for s in range(NODES)] for t in range(NODES)], dtype=torch.float64)
+adjacency = torch.tensor([[weight(t, s) for s in range(NODES)] for t in range(NODES)])
 graph = SimpleNamespace(
     adjacency_matrix=adjacency,
     input_tokens=list(range(TOKENS)),
     logit_targets=list(range(LOGITS)),
     selected_features=list(range(LATENTS)),
-    logit_probabilities=torch.tensor([0.7, 0.2], dtype=torch.float64),
+    logit_probabilities=torch.tensor([0.7, 0.2]),
     cfg=SimpleNamespace(n_layers=LAYERS),
 )
 replacement, completeness = compute_graph_scores(graph)
