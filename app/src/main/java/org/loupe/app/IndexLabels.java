@@ -8,6 +8,7 @@ import java.util.function.Function;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.LatentProfile;
 import org.loupe.io.BadInput;
+import org.loupe.sae.SaeFolder;
 import org.loupe.trace.GraphNode;
 import org.loupe.trace.TracedSae;
 
@@ -25,11 +26,33 @@ record IndexLabels(Map<Integer, List<String>> labels) {
         for (Path folder : indexes) {
             try (FeatureIndex index = FeatureIndex.open(folder)) {
                 int sae = of(index, folder, saes);
-                labels.put(
-                        sae, index.summaries().stream().map(IndexLabels::label).toList());
+                labels.put(sae, of(index));
             }
         }
         return new IndexLabels(labels);
+    }
+
+    /**
+     * One label a latent, from the index of one SAE.
+     *
+     * @throws BadInput for an index of another
+     */
+    static List<String> of(Path folder, SaeFolder.Loaded sae) {
+        try (FeatureIndex index = FeatureIndex.open(folder)) {
+            if (!index.info().hookOut().equals(sae.info().hookOut())
+                    || index.info().latents() != sae.sae().latents()) {
+                throw BadInput.in(
+                        folder,
+                        "is of " + index.info().latents() + " latents at "
+                                + index.info().hookOut() + ", the SAE has "
+                                + sae.sae().latents() + " at " + sae.info().hookOut());
+            }
+            return of(index);
+        }
+    }
+
+    private static List<String> of(FeatureIndex index) {
+        return index.summaries().stream().map(IndexLabels::label).toList();
     }
 
     /** The tokens that it fires on most, and the category where that is clear. */

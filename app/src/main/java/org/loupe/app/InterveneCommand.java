@@ -1,8 +1,5 @@
 package org.loupe.app;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -56,12 +53,8 @@ abstract class InterveneCommand extends LoupeCommand {
     @Mixin
     private ModelOption model = new ModelOption();
 
-    @Option(
-            names = "--prompt",
-            paramLabel = "TEXT",
-            required = true,
-            description = "The text; - reads it from standard input.")
-    private String prompt = "";
+    @Mixin
+    private PromptOption prompt = new PromptOption();
 
     @Option(
             names = "--tokens",
@@ -134,7 +127,7 @@ abstract class InterveneCommand extends LoupeCommand {
             int[] prefix = rows == null
                     ? language.tokenizer().prefix()
                     : rows.info().prefix().stream().mapToInt(id -> id).toArray();
-            int[] text = joined(prefix, language.tokenizer().encode(text()));
+            int[] text = joined(prefix, language.tokenizer().encode(prompt.text()));
             if (text.length < prefix.length + 1) {
                 throw new BadInput("--prompt has no token, expected at least one");
             }
@@ -168,17 +161,6 @@ abstract class InterveneCommand extends LoupeCommand {
 
     private Sampler sampler() {
         return temperature == 0 ? Sampler.mostLikely() : Sampler.at(temperature, seed);
-    }
-
-    private String text() {
-        if (!prompt.equals("-")) {
-            return prompt;
-        }
-        try {
-            return new String(System.in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read standard input: " + e.getMessage(), e);
-        }
     }
 
     private Intervention intervention(

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.stream.Collectors;
 import org.loupe.causal.Comparison.Moved;
 import org.loupe.causal.Comparison.Place;
@@ -30,8 +31,6 @@ record InterventionReport(
         Continuation plain,
         Continuation changed,
         List<Place> places) {
-    private static final int WIDEST_TOKEN = 16;
-
     /**
      * What was done with one SAE.
      *
@@ -54,8 +53,8 @@ record InterventionReport(
                     + (change.errorKept ? "" : "; the reconstruction without its error"));
         }
         lines.add("");
-        lines.add("as it is  " + shown(prompt()) + "|" + shown(tokenizer.decode(plain.ids())));
-        lines.add("changed   " + shown(prompt()) + "|" + shown(tokenizer.decode(changed.ids())));
+        lines.add("as it is  " + TextTable.shown(prompt()) + "|" + TextTable.shown(tokenizer.decode(plain.ids())));
+        lines.add("changed   " + TextTable.shown(prompt()) + "|" + TextTable.shown(tokenizer.decode(changed.ids())));
         lines.add("");
         List<String> heads = new ArrayList<>(List.of("token"));
         changes.forEach(change -> change.latents.forEach(i -> heads.add("#" + i)));
@@ -65,7 +64,7 @@ record InterventionReport(
         for (int i = prefix; i < places.size(); i++) {
             rows.add(cells(places.get(i), i == text.length));
         }
-        lines.addAll(aligned(rows));
+        lines.addAll(TextTable.aligned(rows, Set.of(0, heads.size() - 2, heads.size() - 1)));
         lines.add("");
         lines.add(String.format(
                 Locale.ROOT,
@@ -103,34 +102,7 @@ record InterventionReport(
     }
 
     private String token(int id) {
-        String token = shown(tokenizer.token(id)).replace(" ", "␣");
-        return token.length() > WIDEST_TOKEN ? token.substring(0, WIDEST_TOKEN - 1) + "…" : token;
-    }
-
-    private static String shown(String text) {
-        return text.replace("\n", "↵").replace("\r", "↵").replace("\t", "⇥");
-    }
-
-    /** Columns: all but the first and the last two to the right. */
-    private static List<String> aligned(List<List<String>> rows) {
-        int columns = rows.getFirst().size();
-        int[] widths = new int[columns];
-        rows.forEach(row -> {
-            for (int c = 0; c < columns; c++) {
-                widths[c] = Math.max(widths[c], row.get(c).length());
-            }
-        });
-        List<String> lines = new ArrayList<>();
-        for (List<String> row : rows) {
-            StringBuilder line = new StringBuilder();
-            for (int c = 0; c < columns; c++) {
-                boolean left = c == 0 || c >= columns - 2;
-                String space = " ".repeat(widths[c] - row.get(c).length());
-                line.append(left ? row.get(c) + space : space + row.get(c)).append("  ");
-            }
-            lines.add(line.toString().stripTrailing());
-        }
-        return lines;
+        return TextTable.token(tokenizer.token(id));
     }
 
     private double mean(int from, int to, java.util.function.ToDoubleFunction<Place> value) {

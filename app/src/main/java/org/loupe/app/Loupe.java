@@ -26,6 +26,7 @@ import picocli.CommandLine.Spec;
             EvalCommand.class,
             IndexCommand.class,
             ExploreCommand.class,
+            AttributeCommand.class,
             TraceCommand.class,
             EncodeCommand.class,
             DecodeCommand.class,

@@ -52,8 +52,8 @@ final class TraceCommand extends LoupeCommand {
             description = "Name, GGUF file or HuggingFace folder (default: ${DEFAULT-VALUE}).")
     private String model = ModelOption.DEFAULT;
 
-    @Option(names = "--prompt", paramLabel = "TEXT", required = true, description = "The text to trace.")
-    private String prompt = "";
+    @Mixin
+    private PromptOption prompt = new PromptOption();
 
     @Option(
             names = "--saes",
@@ -136,7 +136,7 @@ final class TraceCommand extends LoupeCommand {
                 Workers workers = new Workers(threads.count())) {
             List<TracedSae> traced = TracedSae.all(loaded, language, limits);
             IndexLabels indexed = IndexLabels.open(indexes, traced);
-            Prompt text = Prompt.of(language.tokenizer(), prompt);
+            Prompt text = prompt.of(language.tokenizer());
             AttributionGraph graph;
             try (Progress progress = new Progress(terminal)) {
                 graph = Tracer.trace(

@@ -26,7 +26,8 @@ import org.loupe.tensor.Workers;
 
 /**
  * Effects of every firing of an SAE's latents by backward passes through the model, one for all latents and tokens of a batch
- * ({@link Firings}). A firing counts where the row may be changed ({@link Positions#replaced}) and a token of its document follows.
+ * ({@link Firings}). A firing counts where the row may be changed ({@link Positions#replaced}) and the loss judges its token or a later
+ * one of its document.
  */
 public final class Attribution {
     private final LanguageModel model;
@@ -64,7 +65,7 @@ public final class Attribution {
      * @param firings with their effects
      * @param kept the model as it is, from where a run that changes latents may start
      * @param logProbabilities of the model as it is at the tokens that the loss judges, {@code [judged tokens, vocabulary]}
-     * @param also gradients of the other losses at the rows that may be changed and after which a token follows
+     * @param also gradients of the other losses at the rows whose firings count
      */
     record Result(Firings firings, KeptRun kept, Tensor logProbabilities, List<Matrix> also) {}
 
@@ -89,7 +90,7 @@ public final class Attribution {
         Matrix h = parts.getLast();
         Matrix stream = seen.getLast();
         Latents latents = encoder.encode(parts.getFirst());
-        int[] rows = counted(batch, parts);
+        int[] rows = counted(batch, parts, loss.judged(batch));
         List<OutputLoss> losses = new ArrayList<>(also);
         losses.addFirst(loss);
         Run clean = run(batch, losses, stream, h, null);
@@ -113,11 +114,17 @@ public final class Attribution {
         return new Result(firings(latents, rows, gradient), clean.kept, clean.logProbabilities, others);
     }
 
-    /** Rows that may be changed and after which a token of the same document follows. */
-    private int[] counted(TokenBatch batch, List<Matrix> parts) {
-        int[] predicting = batch.predicting();
+    /** Rows that may be changed and can reach a token that is judged, each within its document. */
+    private int[] counted(TokenBatch batch, List<Matrix> parts, int[] judged) {
+        boolean[] reaches = new boolean[batch.size()];
+        for (int end : judged) {
+            int first = end - end % batch.length();
+            for (int i = end; i >= first && !reaches[i] && batch.document(i) == batch.document(end); i--) {
+                reaches[i] = true;
+            }
+        }
         return Arrays.stream(Positions.replaced(batch, parts, points.normLimits()))
-                .filter(row -> Arrays.binarySearch(predicting, row) >= 0)
+                .filter(row -> reaches[row])
                 .toArray();
     }
 

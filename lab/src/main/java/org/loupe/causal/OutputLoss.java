@@ -3,11 +3,15 @@ package org.loupe.causal;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.loupe.harvest.DrawnLabels;
+import org.loupe.lm.LanguageModel;
 import org.loupe.lm.Tensors;
 import org.loupe.lm.TokenBatch;
 
@@ -120,6 +124,31 @@ public sealed interface OutputLoss {
      * @param row index of the batch's token after which the two are compared
      */
     record LogitDifference(int row, int token, int other) implements OutputLoss {
+        /**
+         * After the last token of a text.
+         *
+         * @param token the likeliest next one where none is given
+         * @param other the likeliest one beside it where none is given
+         */
+        public static LogitDifference afterLast(
+                LanguageModel model, TokenBatch text, OptionalInt token, OptionalInt other) {
+            int last = text.size() - 1;
+            float[] logits;
+            try (PointerScope _ = new PointerScope()) {
+                logits = Tensors.floats(
+                        model.logits(text, Map.of()).flatten(0, 1).select(0, last));
+            }
+            int first = token.orElseGet(() -> likeliest(logits, other.orElse(-1)));
+            return new LogitDifference(last, first, other.orElseGet(() -> likeliest(logits, first)));
+        }
+
+        private static int likeliest(float[] logits, int but) {
+            return IntStream.range(0, logits.length)
+                    .filter(i -> i != but)
+                    .reduce((a, b) -> logits[b] > logits[a] ? b : a)
+                    .orElseThrow();
+        }
+
         @Override
         public int[] judged(TokenBatch batch) {
             return new int[] {row};

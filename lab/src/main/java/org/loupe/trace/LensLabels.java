@@ -4,8 +4,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.function.IntFunction;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import org.loupe.lm.HookPoint;
 import org.loupe.lm.HookPoint.Site;
 import org.loupe.lm.LanguageModel;
 import org.loupe.sae.Sae;
@@ -20,7 +21,6 @@ public final class LensLabels {
     /** The labels of a graph's latents; empty for latents that do not write to the residual stream. */
     public static Function<GraphNode.Latent, String> of(AttributionGraph graph, LanguageModel model) {
         Map<List<Integer>, String> labels = new HashMap<>();
-        IntFunction<String> token = model.tokenizer()::token;
         for (int s = 0; s < graph.saes().size(); s++) {
             int number = s;
             TracedSae traced = graph.saes().get(s);
@@ -29,20 +29,27 @@ public final class LensLabels {
                     .mapToInt(node -> ((GraphNode.Latent) node).latent())
                     .distinct()
                     .toArray();
-            Site site = traced.writes().site();
-            if (latents.length > 0 && (site.isResidual() || site == Site.ATTN_OUT || site == Site.MLP_OUT)) {
-                LanguageModel.LogitLens lens = model.logitLens(rows(traced.sae(), latents), TOKENS);
-                for (int i = 0; i < latents.length; i++) {
-                    int first = i * TOKENS;
-                    String tokens = IntStream.range(first, first + TOKENS)
-                            .mapToObj(t -> token.apply(lens.promoted()[t]).strip())
-                            .reduce((a, b) -> a + ", " + b)
-                            .orElse("");
-                    labels.put(List.of(s, latents[i]), "→ " + tokens);
-                }
+            List<String> own = of(model, traced.sae(), traced.writes(), latents);
+            for (int i = 0; i < latents.length; i++) {
+                labels.put(List.of(s, latents[i]), own.get(i));
             }
         }
         return latent -> labels.getOrDefault(List.of(latent.sae(), latent.latent()), "");
+    }
+
+    /** The labels of some latents of an SAE, in their order; empty where it does not write to the residual stream. */
+    public static List<String> of(LanguageModel model, Sae sae, HookPoint writes, int[] latents) {
+        Site site = writes.site();
+        if (latents.length == 0 || !(site.isResidual() || site == Site.ATTN_OUT || site == Site.MLP_OUT)) {
+            return IntStream.of(latents).mapToObj(_ -> "").toList();
+        }
+        LanguageModel.LogitLens lens = model.logitLens(rows(sae, latents), TOKENS);
+        return IntStream.range(0, latents.length)
+                .mapToObj(i -> IntStream.range(i * TOKENS, (i + 1) * TOKENS)
+                        .mapToObj(
+                                t -> model.tokenizer().token(lens.promoted()[t]).strip())
+                        .collect(Collectors.joining(", ", "→ ", "")))
+                .toList();
     }
 
     private static Matrix rows(Sae sae, int[] latents) {

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
@@ -79,8 +81,12 @@ class EffectsOfFiringsTest {
 
         /** The rows with one moved by {@code by} along a latent's dictionary row. */
         Matrix moved(int row, int latent, double by) {
-            Matrix out = new Matrix(h.rows(), h.cols(), h.data().clone());
-            for (int c = 0; c < h.cols(); c++) {
+            return moved(h, row, latent, by);
+        }
+
+        Matrix moved(Matrix rows, int row, int latent, double by) {
+            Matrix out = new Matrix(rows.rows(), rows.cols(), rows.data().clone());
+            for (int c = 0; c < rows.cols(); c++) {
                 out.data()[out.offset(row) + c] += (float) (by * sae.decoder().at(latent, c));
             }
             return out;
@@ -230,6 +236,87 @@ class EffectsOfFiringsTest {
             }
             assertTrue(measured.stream().mapToDouble(Ablated::kl).max().orElse(0) > 1e-3);
         }
+    }
+
+    @Test
+    void aTextIsAttributedToTheFiringsThatReachWhatIsJudged() {
+        int last = 2 * LENGTH - 1;
+        for (Case one : List.of(Case.autoencoder(), Case.transcoder())) {
+            double[][] p = one.run(one.h);
+            for (OutputLoss loss : List.of(
+                    new OutputLoss.CrossEntropy(),
+                    new OutputLoss.KullbackLeibler(),
+                    new OutputLoss.LogitDifference(last, 17, 130))) {
+                SaeFolder.Loaded loaded =
+                        RandomSae.loaded(model, one.sae, one.written.equals(MID) ? MID : READ, one.written);
+                TextAttribution found = TextAttribution.of(model, loaded, Map.of(), packed(), loss, 3, 9);
+                assertEquals(value(loss, p, p), found.loss(), 1e-4, loss.toString());
+                assertEquals(9, found.strongest().length);
+                for (int s = 0; s < 9; s++) {
+                    int i = found.strongest()[s];
+                    double[][] q = one.run(one.moved(
+                            found.firings().row()[i],
+                            found.firings().latent()[i],
+                            -found.firings().activation()[i]));
+                    assertEquals(value(loss, q, p) - value(loss, p, p), found.exact()[s], 1e-4, loss.toString());
+                    if (s > 0) {
+                        assertTrue(Math.abs(found.firings().effect()[i])
+                                <= Math.abs(found.firings().effect()[found.strongest()[s - 1]]));
+                    }
+                }
+                Matrix none = one.h;
+                for (int i = 0; i < found.firings().count(); i++) {
+                    none = one.moved(
+                            none,
+                            found.firings().row()[i],
+                            found.firings().latent()[i],
+                            -found.firings().activation()[i]);
+                }
+                assertEquals(value(loss, one.run(none), p) - value(loss, p, p), found.together(), 1e-3);
+                if (loss instanceof OutputLoss.LogitDifference) {
+                    assertArrayEquals(
+                            IntStream.rangeClosed(15, last).toArray(),
+                            Arrays.stream(found.firings().row()).distinct().toArray(),
+                            "the last token and those before it in its document");
+                }
+            }
+        }
+    }
+
+    private static double value(OutputLoss loss, double[][] q, double[][] p) {
+        return switch (loss) {
+            case OutputLoss.CrossEntropy _ -> crossEntropy(q);
+            case OutputLoss.KullbackLeibler _ ->
+                IntStream.of(packed().predicting())
+                        .mapToDouble(r -> kl(p[r], q[r]))
+                        .sum();
+            case OutputLoss.LogitDifference d -> q[d.row()][d.other()] - q[d.row()][d.token()];
+            case OutputLoss.Drawn _ -> throw new IllegalArgumentException();
+        };
+    }
+
+    @Test
+    void theNextTokensComparedAreTheLikeliestUnlessNamed() {
+        TokenBatch text = new TokenBatch(new int[] {0, 5, 9, 31}, 1, 4, new int[] {0, 1, 1, 1});
+        List<Integer> order;
+        try (PointerScope _ = new PointerScope()) {
+            Matrix logits = Tensors.matrix(model.logits(text, Map.of()));
+            order = IntStream.range(0, logits.cols())
+                    .boxed()
+                    .sorted(Comparator.comparingDouble(t -> -logits.at(3, t)))
+                    .toList();
+        }
+        OptionalInt none = OptionalInt.empty();
+        OptionalInt best = OptionalInt.of(order.getFirst());
+        assertEquals(
+                new OutputLoss.LogitDifference(3, order.get(0), order.get(1)),
+                OutputLoss.LogitDifference.afterLast(model, text, none, none));
+        assertEquals(
+                new OutputLoss.LogitDifference(3, 7, order.getFirst()),
+                OutputLoss.LogitDifference.afterLast(model, text, OptionalInt.of(7), none));
+        assertEquals(
+                new OutputLoss.LogitDifference(3, order.get(1), order.get(0)),
+                OutputLoss.LogitDifference.afterLast(model, text, none, best));
     }
 
     private static double confidence(double[] logP) {
