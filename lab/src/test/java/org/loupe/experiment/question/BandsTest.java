@@ -150,8 +150,7 @@ final class BandsTest {
         Bands bands = new Bands(new float[][] {{2, 3, 4}, {2, 3, 4}}, new float[2][4]);
         Codes codes = new Codes(new int[] {0, 1, 2, 2, 3}, new int[] {5, 7, 7}, new float[] {1, 1, 1});
         List<TrueFeature> features = List.of(feature(5, 1, 0.5), feature(7, 0, 0.95));
-        assertArrayEquals(
-                new double[] {0, 1, 0, 1, 0.5}, LowActivationsQuestion.trueFirings(f, bands, features, codes));
+        assertArrayEquals(new double[] {0, 1, 0, 1, 0.5}, BandMeasures.trueFirings(f, bands, features, codes));
     }
 
     private static TrueFeature feature(int feature, int latent, double cosine) {
