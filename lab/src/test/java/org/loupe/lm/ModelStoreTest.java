@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -105,6 +106,21 @@ class ModelStoreTest {
         Files.writeString(cached(), "a madel");
         store().get("tiny", (_, _, _) -> {});
         assertEquals("a model", Files.readString(cached()));
+    }
+
+    @Test
+    void aFullDiskIsSaidAndLeavesNothing() throws IOException {
+        for (String said : List.of(
+                "OSError: [Errno 28] No space left on device: 'a' -> 'b'",
+                "ProtocolError: ('Connection broken', OSError(28, 'No space left on device'))")) {
+            python("echo \"" + said + "\" >&2; exit 2");
+            UncheckedIOException full =
+                    assertThrows(UncheckedIOException.class, () -> store().get("tiny", (_, _, _) -> {}));
+            assertTrue(String.valueOf(full.getMessage()).contains("no space left"), full.getMessage());
+        }
+        try (Stream<Path> left = Files.list(home.resolve("models/tiny"))) {
+            assertEquals(List.of(), left.toList());
+        }
     }
 
     @Test
