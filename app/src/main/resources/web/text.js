@@ -1,6 +1,6 @@
 import {html, nothing, render} from '/lib/lit-html/lit-html.js';
 import {getModel, postText} from './api.js';
-import {activation, count, name, parted, piece} from './ui.js';
+import {activation, count, name, nats, parted, piece} from './ui.js';
 
 const SAMPLES = [
   'The tiger is a large striped cat that hunts deer at night.',
@@ -9,6 +9,7 @@ const SAMPLES = [
   'The senate passed the bill in March 1848.',
 ];
 const SHOWN = 60;
+const EFFECT = 'What the cross-entropy of the rest of the text would gain without it, nats, to first order: above 0 where the firing helps.';
 
 /** The page on which one types text and sees which latents fire on each token, as one types. */
 export class TextPage {
@@ -18,6 +19,7 @@ export class TextPage {
     this.text = sessionStorage.getItem('text') ?? SAMPLES[0];
     this.token = null;
     this.latent = null;
+    this.order = sessionStorage.getItem('text-order') ?? 'activation';
     this.state = {state: 'loading'};
     document.title = `Try a text · ${run.name} · Loupe`;
     this.draw();
@@ -90,16 +92,26 @@ export class TextPage {
     this.draw();
   }
 
-  /** Latents to list, strongest first: of the chosen token, or of the whole text. */
+  sort(order) {
+    this.order = order;
+    sessionStorage.setItem('text-order', order);
+    this.draw();
+  }
+
+  /** Latents to list, of the chosen token or of the whole text: there the largest activation and the sum of effects. */
   firing() {
-    if (this.token !== null) return this.result.tokens[this.token].latents;
-    const strongest = new Map();
-    for (const t of this.result.tokens) {
+    const found = new Map();
+    const tokens = this.token === null ? this.result.tokens : [this.result.tokens[this.token]];
+    for (const t of tokens) {
       for (const f of t.latents) {
-        if (f.activation > (strongest.get(f.latent) ?? 0)) strongest.set(f.latent, f.activation);
+        const known = found.get(f.latent) ?? {latent: f.latent, activation: 0, effect: null};
+        known.activation = Math.max(known.activation, f.activation);
+        if (f.effect !== null) known.effect = (known.effect ?? 0) + f.effect;
+        found.set(f.latent, known);
       }
     }
-    return [...strongest].map(([latent, a]) => ({latent, activation: a})).sort((a, b) => b.activation - a.activation);
+    const size = f => (this.order === 'effect' ? Math.abs(f.effect ?? 0) : f.activation);
+    return [...found.values()].sort((a, b) => size(b) - size(a) || b.activation - a.activation);
   }
 
   draw() {
@@ -108,7 +120,7 @@ export class TextPage {
         <header class="title">
           <h1>Try a text</h1>
           <p class="evidence">${this.run.hook ? html`The model reads it up to <code>${this.run.hook}</code>, and the` : 'The'} SAE says
-            which latents fire on each token, as you type.</p>
+            which latents fire on each token, as you type, and how much worse the rest of the text would be predicted without it (nats).</p>
         </header>
         <label class="visually-hidden" for="typed">Text</label>
         <textarea id="typed" rows="2" spellcheck="false" .value=${this.text} ?disabled=${this.state.state === 'none'}
@@ -136,8 +148,9 @@ export class TextPage {
 
   found() {
     const firing = this.firing();
-    const max = firing.length ? firing[0].activation : 1;
-    const of = this.token === null ? 'the whole text, by largest activation' : html`token ${piece(this.result.tokens[this.token].text)}`;
+    const max = Math.max(...firing.map(f => f.activation));
+    const effects = firing.some(f => f.effect !== null);
+    const of = this.token === null ? 'the whole text' : html`token ${piece(this.result.tokens[this.token].text)}`;
     return html`<div class="columns">
       <div>
         <p class="typed" aria-label="Tokens">${this.result.tokens.map((t, i) => this.tokenButton(t, i))}</p>
@@ -145,10 +158,18 @@ export class TextPage {
       </div>
       <section class="card firing" aria-live="polite">
         <h2>Latents firing <small>on ${of}</small></h2>
+        ${effects ? this.orders() : nothing}
         <ol @mouseleave=${() => this.point(null)}>${firing.slice(0, SHOWN).map(f => this.line(f, max))}</ol>
         ${firing.length > SHOWN ? html`<p class="hint">and ${count(firing.length - SHOWN)} weaker ones</p>` : nothing}
       </section>
     </div>`;
+  }
+
+  orders() {
+    const button = (order, text, title) => html`<button aria-pressed=${this.order === order} title=${title}
+      @click=${() => this.sort(order)}>${text}</button>`;
+    return html`<p class="orders">${button('activation', 'by activation', 'The strongest first.')}
+      ${button('effect', 'by effect', EFFECT)}</p>`;
   }
 
   hint() {
@@ -174,6 +195,7 @@ export class TextPage {
       @mouseenter=${() => this.point(f.latent)} @focus=${() => this.point(f.latent)} @blur=${() => this.point(null)}>
       <span class="strength">${activation(f.activation)}</span>
       <span class="number">${f.latent}</span>
-      <span class="label">${row.clear ? name(row) : html`${row.tokens.slice(0, 4).map(piece)}`}</span></a></li>`;
+      <span class="label">${row.clear ? name(row) : html`${row.tokens.slice(0, 4).map(piece)}`}</span>
+      ${f.effect === null ? nothing : html`<span class="does" title=${EFFECT}>${f.effect > 0 ? '+' : ''}${nats(f.effect)}</span>`}</a></li>`;
   }
 }

@@ -1,7 +1,6 @@
 package org.loupe.app;
 
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -120,7 +119,7 @@ final class AttributeCommand extends LoupeCommand {
         List<String> labels = index == null ? null : IndexLabels.of(index, loaded);
         try (LanguageModel language = model.load(terminal, threads.count())) {
             Prompt text = prompt.of(language.tokenizer());
-            TokenBatch batch = batch(text);
+            TokenBatch batch = text.batch();
             OutputLoss loss = loss(language, batch);
             TextAttribution found = TextAttribution.of(language, loaded, limits, batch, loss, points, top);
             AttributionReport report = new AttributionReport(
@@ -146,13 +145,6 @@ final class AttributeCommand extends LoupeCommand {
             throw new BadInput("--token and --against name logits: they go with --of logits");
         }
         return points;
-    }
-
-    private static TokenBatch batch(Prompt text) {
-        int n = text.ids().length;
-        int[] segments = new int[n];
-        Arrays.fill(segments, text.prefix(), n, 1);
-        return new TokenBatch(text.ids(), 1, n, segments);
     }
 
     private OutputLoss loss(LanguageModel language, TokenBatch batch) {

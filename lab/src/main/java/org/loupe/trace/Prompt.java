@@ -1,6 +1,8 @@
 package org.loupe.trace;
 
+import java.util.Arrays;
 import org.loupe.io.BadInput;
+import org.loupe.lm.TokenBatch;
 import org.loupe.lm.Tokenizer;
 
 /**
@@ -21,5 +23,12 @@ public record Prompt(String text, int[] ids, int prefix) {
         System.arraycopy(before, 0, ids, 0, before.length);
         System.arraycopy(own, 0, ids, before.length, own.length);
         return new Prompt(text, ids, before.length);
+    }
+
+    /** One document behind its prefix. */
+    public TokenBatch batch() {
+        int[] segments = new int[ids.length];
+        Arrays.fill(segments, prefix, ids.length, 1);
+        return new TokenBatch(ids, 1, ids.length, segments);
     }
 }

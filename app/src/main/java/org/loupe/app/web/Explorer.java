@@ -9,7 +9,6 @@ import org.loupe.index.EffectInfo;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexInfo;
 import org.loupe.io.BadInput;
-import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 
 /** The explorer of one run, served on 127.0.0.1 until it is closed. */
@@ -42,8 +41,9 @@ public final class Explorer implements AutoCloseable {
         RunFolder run = RunFolder.of(folder);
         FeatureIndex index = FeatureIndex.open(run.index());
         IndexInfo info = index.info();
-        Sae sae = run.sae() == null ? null : SaeFolder.load(run.sae()).sae();
-        TextProbe probe = new TextProbe(sae, model != null ? model : () -> LanguageTextModel.load(info));
+        SaeFolder.Loaded sae = run.sae() == null ? null : SaeFolder.load(run.sae());
+        TextProbe probe = new TextProbe(
+                sae == null ? null : sae.sae(), model != null ? model : () -> LanguageTextModel.load(info, sae));
         ExplorerApi api = new ExplorerApi(run, index, list(index), probe);
         try {
             Javalin server = Javalin.create(config -> {

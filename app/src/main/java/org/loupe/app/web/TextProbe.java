@@ -2,18 +2,21 @@ package org.loupe.app.web;
 
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.loupe.causal.Firings;
 import org.loupe.io.BadInput;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Workers;
 
-/** Which latents fire on a typed text. The model is loaded in the background when somebody first asks for its state. */
+/** Which latents fire on a typed text, and what their firings do to it. The model is loaded in the background when somebody first asks for its state. */
 final class TextProbe implements AutoCloseable {
     /** Longest text taken: a page of prose, well beyond what the model is given. */
     static final int MAX_CHARACTERS = 20_000;
@@ -41,8 +44,13 @@ final class TextProbe implements AutoCloseable {
     /** A token and the latents that fire on it, strongest first. */
     record Token(String text, List<Firing> latents) {}
 
-    /** One activation. */
-    record Firing(int latent, float activation) {}
+    /**
+     * One activation.
+     *
+     * @param effect what taking it out adds to the cross-entropy of the rest of the text, to first order, nats; null where no token
+     *     follows, or where it is not known
+     */
+    record Firing(int latent, float activation, @Nullable Double effect) {}
 
     /** @param cut whether the text was longer than the model takes, and what follows was left out */
     record Result(List<Token> tokens, boolean cut) {}
@@ -93,10 +101,18 @@ final class TextProbe implements AutoCloseable {
             return new Result(List.of(), false);
         }
         Latents active = new Encoder(sae, workers).encode(model.rows(ids));
+        Firings attributed = model.effects(ids);
+        Map<Long, Double> effects = new HashMap<>();
+        for (int i = 0; i < attributed.count(); i++) {
+            effects.put(
+                    key(attributed.row()[i], attributed.latent()[i]), attributed.effect()[i]);
+        }
         List<Token> tokens = new ArrayList<>();
         for (int t = 0; t < ids.length; t++) {
+            int place = t;
             List<Firing> firing = IntStream.range(active.starts()[t], active.starts()[t + 1])
-                    .mapToObj(e -> new Firing(active.index()[e], active.value()[e]))
+                    .mapToObj(e -> new Firing(
+                            active.index()[e], active.value()[e], effects.get(key(place, active.index()[e]))))
                     .filter(f -> f.activation() > 0)
                     .sorted(Comparator.comparingDouble((Firing f) -> -f.activation())
                             .thenComparingInt(Firing::latent))
@@ -104,6 +120,10 @@ final class TextProbe implements AutoCloseable {
             tokens.add(new Token(model.piece(ids[t]), firing));
         }
         return new Result(tokens, ids.length < all.length);
+    }
+
+    private static long key(int row, int latent) {
+        return (long) row << Integer.SIZE | latent;
     }
 
     @Override

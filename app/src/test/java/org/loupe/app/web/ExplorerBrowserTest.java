@@ -230,6 +230,12 @@ class ExplorerBrowserTest {
         firing.first().hover();
         assertThat(tokens.nth(1)).hasClass(Pattern.compile("tok on"));
         assertThat(page.locator(".hint").first()).hasText("Shaded by latent 2.");
+        assertThat(firing.first().locator(".does")).hasText("+0.5");
+        page.locator(".orders button").nth(1).click();
+        tokens.nth(1).click();
+        assertThat(page.locator(".firing h2")).hasText(Pattern.compile(".*the whole text"));
+        assertThat(firing.nth(0)).hasAttribute("data-latent", "2");
+        assertThat(firing.nth(0).locator(".does")).hasText(Pattern.compile("\\+(0\\.5|1)"));
         page.fill("#typed", "wolf ".repeat(20));
         assertThat(page.locator(".status")).hasText("Only the first 12 tokens are shown.");
     }

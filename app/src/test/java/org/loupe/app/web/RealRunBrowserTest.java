@@ -47,6 +47,8 @@ class RealRunBrowserTest {
             assertThat(tokens).hasText(new String[] {"The", "dog", "chased", "a", "cat", "into", "the", "garden", "."});
             tokens.nth(4).click();
             assertTrue(page.locator(".firing li").count() > 3, "several latents fire on a word");
+            page.locator(".orders button").nth(1).click();
+            assertThat(page.locator(".firing .does").first()).hasText(Pattern.compile("[+−][0-9.]+"));
             browser.requireQuiet();
         }
     }

@@ -7,10 +7,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
 import org.loupe.activations.StoreWriter;
+import org.loupe.causal.Firings;
 import org.loupe.index.FeatureIndex;
 import org.loupe.index.IndexConfig;
 import org.loupe.index.Vocabulary;
@@ -181,6 +183,19 @@ final class SyntheticRun {
                 System.arraycopy(row(ids[i]), 0, rows.data(), i * WIDTH, WIDTH);
             }
             return rows;
+        }
+
+        /** Latent 2 does 0.5 nats on every token but the last one, latent 7 −0.25. */
+        @Override
+        public Firings effects(int[] ids) {
+            int n = Math.max(0, ids.length - 1);
+            return new Firings(
+                    IntStream.range(0, 2 * n).map(i -> i % 2 == 0 ? 2 : 7).toArray(),
+                    IntStream.range(0, 2 * n).map(i -> i / 2).toArray(),
+                    new float[2 * n],
+                    IntStream.range(0, 2 * n)
+                            .mapToDouble(i -> i % 2 == 0 ? 0.5 : -0.25)
+                            .toArray());
         }
 
         @Override
