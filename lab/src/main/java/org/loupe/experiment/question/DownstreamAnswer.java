@@ -29,6 +29,8 @@ import org.loupe.experiment.Trials;
 
 /** What the trials of {@link DownstreamQuestion} say. */
 final class DownstreamAnswer {
+    private static final double FAR = 2;
+
     private final Trials trials;
 
     private DownstreamAnswer(Trials trials) {
@@ -96,7 +98,9 @@ final class DownstreamAnswer {
                         + " the model’s predictions less than the local error does";
         Chart chart = Chart.of(FVU.label(), DIVERGENCE.axis()).logX().logY();
         Chart cost = Chart.of(SECONDS.axis(), DIVERGENCE.axis()).logX().logY();
-        for (String variant : trials.variants(REAL)) {
+        Trials near = near();
+        String far = far();
+        for (String variant : near.variants(REAL)) {
             Spread kl = trials.spread(REAL, variant, DIVERGENCE);
             chart.marks(variant, List.of(Chart.Point.of(trials.mean(REAL, variant, FVU), kl)));
             cost.marks(variant, List.of(Chart.Point.of(trials.mean(REAL, variant, SECONDS), kl)));
@@ -105,7 +109,7 @@ final class DownstreamAnswer {
                 "kl-fvu",
                 trade,
                 "KL of the next token’s distribution on unseen text over the variance that is left; to the lower left is better. Bars span"
-                        + " the seeds.",
+                        + " the seeds." + far,
                 chart));
         String ce = better(REAL, CE, false).isEmpty()
                 ? "The cross-entropy falls with none of them, beyond the seeds’ spread"
@@ -113,12 +117,31 @@ final class DownstreamAnswer {
         figures.add(Answer.Figure.of(
                 "ce",
                 ce,
-                "Increase of the next token’s cross-entropy when the reconstruction stands in for the rows.",
-                Rows.of(trials, REAL, CE)));
+                "Increase of the next token’s cross-entropy when the reconstruction stands in for the rows." + far,
+                Rows.of(near, REAL, CE)));
         String time = "The fastest takes " + Say.number(extreme(SECONDS, false)) + " s, the slowest "
                 + Say.number(extreme(SECONDS, true)) + " s";
-        figures.add(Answer.Figure.of("cost", time, "Divergence over the time of all training steps.", cost));
+        figures.add(Answer.Figure.of("cost", time, "Divergence over the time of all training steps." + far, cost));
         return figures;
+    }
+
+    /** The trials but those on the model of variants whose divergence would squeeze all others into a corner of a chart. */
+    private Trials near() {
+        return new Trials(trials.all().stream()
+                .filter(trial -> !trial.part().equals(REAL) || !isFar(trial.variant()))
+                .toList());
+    }
+
+    private boolean isFar(String variant) {
+        return trials.mean(REAL, variant, DIVERGENCE) > FAR * trials.mean(REAL, LOCAL, DIVERGENCE);
+    }
+
+    private String far() {
+        List<String> named = trials.variants(REAL).stream()
+                .filter(this::isFar)
+                .map(v -> v + " (KL " + Say.number(trials.mean(REAL, v, DIVERGENCE)) + ")")
+                .toList();
+        return named.isEmpty() ? "" : " Beyond the chart: " + Say.list(named) + ", which have few steps.";
     }
 
     private double extreme(Quantity quantity, boolean largest) {
