@@ -11,6 +11,7 @@ import org.loupe.causal.EffectConfig;
 import org.loupe.causal.Ranks;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Chart;
+import org.loupe.experiment.Contrast;
 import org.loupe.experiment.Experiment;
 import org.loupe.experiment.Laboratory;
 import org.loupe.experiment.Quantity;
@@ -30,6 +31,9 @@ final class ByAccidentQuestion implements Experiment {
     static final String LOCAL = "local";
     static final String METRIC = "Fisher metric";
     static final String UNTRAINED = "random dictionary";
+
+    /** Half of a 95 % interval of a difference of ρ from which on nothing can be said. */
+    private static final double WIDE = 0.1;
 
     static final Quantity ENERGY = rho("rho_energy", "ρ with energy", "Σ f²");
     static final Quantity MASS = rho("rho_mass", "ρ with mass", "activation mass Σ |f|");
@@ -277,35 +281,44 @@ final class ByAccidentQuestion implements Experiment {
         Spread known = trials.spread(APART, LOCAL, TOLD_MASS);
         Spread gradients = trials.spread(APART, LOCAL, TOLD_FISHER);
         Spread energy = trials.spread(REAL, LOCAL, ENERGY);
+        String byDesign = "; of an SAE trained with the Fisher metric mass does in "
+                + Say.spread(trials.spread(APART, METRIC, TOLD_MASS));
         String causes =
                 "Where half of the features have no effect at all, activations cannot show it: mass tells causal latents from inert"
                         + " ones in " + Say.spread(known) + " of pairs, where chance is ½, gradients in "
-                        + Say.spread(gradients) + ". ";
+                        + Say.spread(gradients) + byDesign + ". ";
         boolean chance = Math.abs(known.mean() - 0.5) < 0.1;
         if (!chance) {
             causes = "Where causes are known, activation mass tells causal latents from inert ones in "
                     + Say.spread(known) + " of pairs, which chance alone would not, gradients in "
-                    + Say.spread(gradients) + ". ";
+                    + Say.spread(gradients) + byDesign + ". ";
         }
         if (Double.isNaN(energy.error())) {
             return causes + "On the language model ρ of the exact effect with energy is " + Say.number(energy.mean())
                     + " in one seed, which cannot tell how far that is from another’s.";
         }
-        String random = "; in a random dictionary it is " + Say.spread(trials.spread(REAL, UNTRAINED, ENERGY));
-        String metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY).text();
-        if (energy.mean() - energy.error() > 0.5) {
-            return causes
-                    + "On the language model it is no accident, but no merit of what is found either: the exact effect mostly follows"
-                    + " energy, ρ = " + Say.spread(energy) + random
-                    + ", and training with the Fisher metric changes it by " + metric
-                    + ".";
-        }
-        if (energy.mean() + energy.error() < 0.5) {
-            return causes
-                    + "On the language model it mostly is an accident: energy says little of a latent’s exact effect, ρ = "
-                    + Say.spread(energy) + random + "; with the Fisher metric ρ changes by " + metric + ".";
-        }
-        return causes + "On the language model we cannot tell at this size: ρ of the exact effect with energy is "
-                + Say.spread(energy) + random + "; with the Fisher metric it changes by " + metric + ".";
+        Contrast random = trials.contrast(REAL, LOCAL, UNTRAINED, ENERGY);
+        String rho = "ρ of the exact effect with energy is " + Say.spread(energy) + ", in a random dictionary "
+                + Say.spread(trials.spread(REAL, UNTRAINED, ENERGY)) + " (difference " + random.text() + ")";
+        String model = switch (random.direction()) {
+            case MORE -> "On the language model it is no mere accident: " + rho;
+            case LESS ->
+                "On the language model activations say less of what a latent does than those of random directions: "
+                        + rho;
+            case UNCLEAR ->
+                random.difference().error() > WIDE
+                        ? "On the language model we cannot tell at this size: " + rho
+                        : "On the language model activations say no more of what a latent does than those of random directions: "
+                                + rho;
+        };
+        Contrast metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY);
+        return causes
+                + model
+                + switch (metric.direction()) {
+                    case MORE -> "; training with the Fisher metric raises it (" + metric.text() + ").";
+                    case LESS -> "; training with the Fisher metric lowers it (" + metric.text() + ").";
+                    case UNCLEAR ->
+                        "; whether training with the Fisher metric changes it cannot be told (" + metric.text() + ").";
+                };
     }
 }

@@ -28,24 +28,44 @@ final class VerdictsTest {
         }
     }
 
-    private void accident(double told, double energy) {
+    private void accident(double told, double energy, double metric) {
         around(ByAccidentQuestion.APART, ByAccidentQuestion.LOCAL, ByAccidentQuestion.TOLD_MASS, told);
+        around(ByAccidentQuestion.APART, ByAccidentQuestion.METRIC, ByAccidentQuestion.TOLD_MASS, 0.91);
         around(ByAccidentQuestion.APART, ByAccidentQuestion.LOCAL, ByAccidentQuestion.TOLD_FISHER, 0.97);
         around(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.ENERGY, energy);
-        around(ByAccidentQuestion.REAL, ByAccidentQuestion.METRIC, ByAccidentQuestion.ENERGY, energy);
-        around(ByAccidentQuestion.REAL, ByAccidentQuestion.UNTRAINED, ByAccidentQuestion.ENERGY, 0.2);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.METRIC, ByAccidentQuestion.ENERGY, metric);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.UNTRAINED, ByAccidentQuestion.ENERGY, 0.5);
     }
 
     @Test
-    void relevanceThatFollowsEnergyIsNoAccident() {
-        accident(0.52, 0.84);
-        says(new ByAccidentQuestion(), "activations cannot show it", "it is no accident", "ρ = 0.840");
+    void relevanceThatFollowsEnergyMoreThanARandomDictionarysIsNoAccident() {
+        accident(0.52, 0.84, 0.84);
+        says(
+                new ByAccidentQuestion(),
+                "activations cannot show it",
+                "of an SAE trained with the Fisher metric mass does in 0.910",
+                "it is no mere accident",
+                "energy is 0.840",
+                "changes it cannot be told");
     }
 
     @Test
-    void relevanceThatDoesNotIsOne() {
-        accident(0.8, 0.1);
-        says(new ByAccidentQuestion(), "which chance alone would not", "it mostly is an accident");
+    void relevanceThatFollowsItLessIsSaid() {
+        accident(0.8, 0.1, 0.05);
+        says(new ByAccidentQuestion(), "which chance alone would not", "activations say less", "lowers it");
+    }
+
+    @Test
+    void relevanceThatFollowsItAsMuchIsOne() {
+        accident(0.8, 0.5, 0.6);
+        says(new ByAccidentQuestion(), "say no more of what a latent does", "raises it");
+    }
+
+    @Test
+    void relevanceOfSeedsFarApartCannotBeTold() {
+        accident(0.8, 0.5, 0.6);
+        trials.with(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.ENERGY, 0.2, 0.5, 0.9);
+        says(new ByAccidentQuestion(), "On the language model we cannot tell");
     }
 
     @Test
