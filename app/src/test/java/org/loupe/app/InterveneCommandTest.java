@@ -5,24 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.io.Json;
-import org.loupe.io.Provenance;
-import org.loupe.sae.Activation;
-import org.loupe.sae.Sae;
-import org.loupe.sae.SaeFolder;
-import org.loupe.sae.SaeInfo;
-import org.loupe.tensor.Matrix;
 import tools.jackson.databind.JsonNode;
 
 /** {@code loupe ablate} and {@code loupe steer} on the default model, with an SAE of random directions. */
 final class InterveneCommandTest {
-    private static final int WIDTH = 576;
-    private static final int LATENTS = 8;
     private static final String PROMPT = "The capital of France is";
 
     @TempDir
@@ -30,15 +20,7 @@ final class InterveneCommandTest {
 
     @BeforeAll
     static void writeSae() {
-        SplittableRandom random = new SplittableRandom(4);
-        Matrix rows = Matrix.zeros(LATENTS, WIDTH);
-        for (int i = 0; i < rows.data().length; i++) {
-            rows.data()[i] = (float) (random.nextDouble(-1, 1) * Math.sqrt(3.0 / WIDTH));
-        }
-        Sae sae = new Sae(rows, new float[LATENTS], rows, new float[WIDTH], new Activation.TopK(4), true);
-        String hook = "blocks.11.hook_resid_post";
-        Provenance made = Provenance.here("smollm2", "", "text", hook, 0);
-        SaeFolder.save(folder.resolve("sae"), sae, new SaeInfo(made, hook, hook, Map.of(), Map.of()));
+        RandomSae.write(folder.resolve("sae"));
     }
 
     private static JsonNode run(Object... args) {

@@ -24,6 +24,7 @@ final class AblatedRuns implements AutoCloseable {
     private final Matrix stream;
     private final Matrix h;
     private final Tensor clean; // log p [judged tokens, vocabulary]
+    private final double asItIs;
 
     /**
      * Runs the model as it is.
@@ -44,14 +45,13 @@ final class AblatedRuns implements AutoCloseable {
         this.h = rows.getLast();
         try (PointerScope _ = new PointerScope()) {
             this.clean = Tensors.keep(run(h));
+            this.asItIs = loss.value(batch, clean, clean);
         }
     }
 
     /** The loss of the model as it is. */
     double loss() {
-        try (PointerScope _ = new PointerScope()) {
-            return loss.value(batch, clean, clean);
-        }
+        return asItIs;
     }
 
     /** How much the loss rises where these firings, by number, are all set to 0. */
@@ -67,25 +67,21 @@ final class AblatedRuns implements AutoCloseable {
                     without.cols());
         }
         try (PointerScope _ = new PointerScope()) {
-            return loss.value(batch, run(without), clean) - loss.value(batch, clean, clean);
+            return loss.value(batch, run(without), clean) - asItIs;
         }
     }
 
     /** log p of the judged tokens, {@code [judged tokens, vocabulary]}, with rows in place of the model's. */
     private Tensor run(Matrix rows) {
         return Tensors.escaping(() -> {
-            Tensor on = tensor(rows);
+            Tensor on = Attribution.tensor(batch, rows);
             Tensor logits = start.equals(written)
                     ? model.logitsFrom(start, on, batch, Map.of())
-                    : model.logitsFrom(start, tensor(stream), batch, Map.of(written, (_, _) -> on));
+                    : model.logitsFrom(start, Attribution.tensor(batch, stream), batch, Map.of(written, (_, _) -> on));
             return logits.flatten(0, 1)
                     .index_select(0, Tensors.tensor(judged, judged.length))
                     .log_softmax(1);
         });
-    }
-
-    private Tensor tensor(Matrix rows) {
-        return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
     }
 
     @Override

@@ -186,7 +186,8 @@ public final class Attribution {
         });
     }
 
-    private static Tensor tensor(TokenBatch batch, Matrix rows) {
+    /** The rows of a batch as {@code [sequences, length, width]}. */
+    static Tensor tensor(TokenBatch batch, Matrix rows) {
         return Tensors.tensor(rows.data(), batch.sequences(), batch.length(), rows.cols());
     }
 
