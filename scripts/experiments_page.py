@@ -56,7 +56,7 @@ for name in names:
     for figure in results["figures"]:
         target = images / f"{name}-{figure['file']}"
         shutil.copyfile(out / name / figure["file"], target)
-        page += [f"![{figure['message']}](images/experiments/{target.name})", "", f"*{figure['message']}.*", ""]
+        page += [f"![{figure['message']}](images/experiments/{target.name})", "", f"*{figure['message']}.* {figure['detail']}", ""]
     for of in results["tables"]:
         page += table(of)
     page += ["", f"What would change it: {results['would_change']}", ""]

@@ -177,7 +177,10 @@ public final class Chart implements Drawing {
             double a = Math.log10(low);
             double b = Math.log10(Math.max(high, low * 1.0001));
             double room = Math.max(0.04, 0.03 * (b - a));
-            return Axis.decades(a - room, b + room, from, to);
+            Axis decades = Axis.decades(a - room, b + room, from, to);
+            if (decades.ticks().size() > 1) { // a narrow range would have a mark or none, and is as good as linear
+                return decades;
+            }
         }
         double least = fromZero ? Math.min(0, low) : low;
         return Axis.linear(least, high > least ? high : least + Math.max(1e-9, Math.abs(least) * 0.1), from, to);

@@ -59,7 +59,9 @@ record Report(Experiment experiment, Scale scale, Trials trials, Answer answer, 
         all.put("provenance", provenance);
         all.put("quantities", experiment.quantities());
         List<Map<String, String>> figures = new ArrayList<>();
-        answer.figures().forEach(f -> figures.add(Map.of("file", f.name() + ".svg", "message", f.message())));
+        answer.figures()
+                .forEach(f ->
+                        figures.add(Map.of("file", f.name() + ".svg", "message", f.message(), "detail", f.detail())));
         all.put("figures", figures);
         all.put("tables", answer.tables());
         all.put("summary", summaries());

@@ -31,6 +31,17 @@ final class ChartTest {
     }
 
     @Test
+    void aNarrowRangeHasMarksOnLogarithmicAxesToo() throws Exception {
+        Document svg = parse(Chart.of("FVU", "KL")
+                .logX()
+                .logY()
+                .marks("a", List.of(Chart.Point.of(0.201, 0.38), Chart.Point.of(0.212, 0.43)))
+                .svg("narrow"));
+        assertTrue(ofClass(svg, "line", "grid") >= 3, "marks of y");
+        assertTrue(ofClass(svg, "text", "tick") >= 6, "marks of x and y");
+    }
+
+    @Test
     void everyPointHasItsMarkAndRange() throws Exception {
         Document svg = parse(Chart.of("steps & <more>", "FVU")
                 .logX()
