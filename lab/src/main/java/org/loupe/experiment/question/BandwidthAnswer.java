@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Chart;
 import org.loupe.experiment.Contrast;
@@ -67,7 +68,7 @@ final class BandwidthAnswer {
                 + " at θ. First that estimate alone, from 1,024 rows of a standard normal variable at a θ that 1 row in 64 passes, by"
                 + " quadrature. Then trainings to a given L0 that differ in kernel and ε only; ε is in deviations σ of a pre-activation,"
                 + " and kernels other than the rectangle have the ε that gives them its deviation. Known features: 256 in 64"
-                + " dimensions, once around the origin and once 3 deviations from it, 256 latents, L0 5, "
+                + " dimensions, once around the origin and once 9 deviations from it, 256 latents, L0 5, "
                 + scale.of("250", "1,000")
                 + " steps of 1,024. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
                 + scale.of(
@@ -339,22 +340,23 @@ final class BandwidthAnswer {
                         < 2) {
             return "How ε should scale with the inputs and whether log θ is better cannot be told at this size.";
         }
-        double[] relative = parts.stream()
-                .mapToDouble(part -> trials.mean(part, best(part).orElseThrow(), EPSILON))
-                .toArray();
-        double[] absolute = parts.stream()
-                .mapToDouble(part -> trials.mean(part, best(part).orElseThrow(), ABSOLUTE))
-                .toArray();
-        String numbers = "the best ε of the " + parts.size() + " data sets are " + list(relative)
-                + " in units of σ and " + list(absolute) + " where E‖x‖² = d";
-        String rule = ratio(relative) < ratio(absolute)
-                ? "ε should scale with the deviation of pre-activations, not with the norm of the inputs: " + numbers
-                : ratio(relative) > ratio(absolute)
-                        ? "ε should scale with the norm of the inputs rather than with the deviation of pre-activations: "
-                                + numbers
-                        : "How ε should scale with the inputs cannot be told: " + numbers;
+        List<Span> relative = parts.stream().map(part -> asGood(part, EPSILON)).toList();
+        List<Span> absolute = parts.stream().map(part -> asGood(part, ABSOLUTE)).toList();
+        Optional<Span> bySigma = Span.common(relative);
+        Optional<Span> byNorm = Span.common(absolute);
+        String rule = bySigma.map(s -> "In units of σ " + s + " serves all " + parts.size() + " data sets")
+                        .orElse("In units of σ no ε serves all " + parts.size() + " data sets")
+                + ", where E‖x‖² = d "
+                + byNorm.map(s -> s + " does").orElse("none does")
+                + (bySigma.isPresent() == byNorm.isPresent()
+                        ? ", so that these do not tell how it should scale with the inputs"
+                        : bySigma.isPresent()
+                                ? ", so that ε should scale with the deviation of pre-activations, not with the norm of the inputs"
+                                : ", so that ε should scale with the norm of the inputs, not with the deviation of pre-activations")
+                + " (as good as the best: " + Say.list(named(parts, relative)) + " in the one, "
+                + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
         String log = betterLogarithm(REAL);
-        return Say.sentence(rule) + "; learning log θ "
+        return rule + "; learning log θ "
                 + (!reaches(REAL, log)
                         ? "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(trials.mean(REAL, log, MISSED))) + "."
                         : switch (logarithm(REAL, log).direction()) {
@@ -365,12 +367,34 @@ final class BandwidthAnswer {
                                 + " (" + logarithm(REAL, log).text() + ").");
     }
 
-    private static String list(double[] values) {
-        return Say.list(Arrays.stream(values).mapToObj(Say::number).toList());
+    private Span asGood(String part, Quantity unit) {
+        double[] values = asGood(part, best(part).orElseThrow()).stream()
+                .mapToDouble(v -> trials.mean(part, v, unit))
+                .toArray();
+        return new Span(
+                Arrays.stream(values).min().orElseThrow(),
+                Arrays.stream(values).max().orElseThrow());
     }
 
-    private static double ratio(double[] values) {
-        return Arrays.stream(values).max().orElseThrow()
-                / Arrays.stream(values).min().orElseThrow();
+    private static List<String> named(List<String> parts, List<Span> spans) {
+        return IntStream.range(0, parts.size())
+                .mapToObj(i -> spans.get(i) + " (" + parts.get(i) + ")")
+                .toList();
+    }
+
+    /** Bandwidths from one to another. */
+    private record Span(double from, double to) {
+        /** What lies in all of them. */
+        static Optional<Span> common(List<Span> spans) {
+            Span common = new Span(
+                    spans.stream().mapToDouble(Span::from).max().orElseThrow(),
+                    spans.stream().mapToDouble(Span::to).min().orElseThrow());
+            return common.from <= common.to ? Optional.of(common) : Optional.empty();
+        }
+
+        @Override
+        public String toString() {
+            return from == to ? Say.number(from) : Say.number(from) + " to " + Say.number(to);
+        }
     }
 }

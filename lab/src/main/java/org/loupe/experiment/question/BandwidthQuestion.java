@@ -129,8 +129,8 @@ final class BandwidthQuestion implements Experiment {
                         List.of(StepKernel.RECTANGLE, StepKernel.GAUSSIAN),
                         List.of(StepKernel.RECTANGLE, StepKernel.EPANECHNIKOV, StepKernel.GAUSSIAN)),
                 grid);
-        toy(lab, OFFSET, 4, List.of(StepKernel.RECTANGLE), grid);
-        real(lab, scale.of(List.of(1.0, 3.0), List.of(0.3, 1.0, 3.0)));
+        toy(lab, OFFSET, 12, List.of(StepKernel.RECTANGLE), grid);
+        real(lab, scale.of(List.of(1.0, 3.0), grid));
     }
 
     /** Error of the estimate over kernels and bandwidths, and of the best bandwidth. */

@@ -71,9 +71,14 @@ class BandwidthTest {
     }
 
     private static MadeUp swept(int seeds) {
+        return swept(seeds, 0.3);
+    }
+
+    /** @param offset units of ε = 1 σ, where E‖x‖² = d, of the data far from the origin; of the others 1 */
+    private static MadeUp swept(int seeds, double offset) {
         MadeUp made = new MadeUp();
         for (String part : new String[] {BandwidthQuestion.WORLD, BandwidthQuestion.OFFSET, BandwidthQuestion.REAL}) {
-            double unit = part.equals(BandwidthQuestion.OFFSET) ? 0.3 : 1;
+            double unit = part.equals(BandwidthQuestion.OFFSET) ? offset : 1;
             for (double epsilon : new double[] {0.3, 1, 3}) {
                 String variant = BandwidthQuestion.variant(StepKernel.RECTANGLE, epsilon);
                 double fvu = epsilon == 1 ? 0.2 : 0.3;
@@ -118,6 +123,15 @@ class BandwidthTest {
         assertTrue(verdict.contains("ε = 3 σ is worse by +0.101"), verdict);
         assertTrue(verdict.contains("should scale with the deviation of pre-activations"), verdict);
         assertTrue(verdict.contains("log θ raises the FVU on SmolLM2"), verdict);
+    }
+
+    @Test
+    void whereBothUnitsServeTheScaleIsNotTold() {
+        String verdict = verdict(swept(3, 1), 3);
+        assertTrue(
+                verdict.contains(
+                        "In units of σ 1 serves all 3 data sets, where E‖x‖² = d 1 does, so that these do not tell"),
+                verdict);
     }
 
     @Test
