@@ -344,15 +344,21 @@ final class BandwidthAnswer {
         List<Span> absolute = parts.stream().map(part -> asGood(part, ABSOLUTE)).toList();
         Optional<Span> bySigma = Span.common(relative);
         Optional<Span> byNorm = Span.common(absolute);
-        String rule = bySigma.map(s -> "In units of σ " + s + " serves all " + parts.size() + " data sets")
-                        .orElse("In units of σ no ε serves all " + parts.size() + " data sets")
-                + ", where E‖x‖² = d "
-                + byNorm.map(s -> s + " does").orElse("none does")
-                + (bySigma.isPresent() == byNorm.isPresent()
-                        ? ", so that these do not tell how it should scale with the inputs"
-                        : bySigma.isPresent()
-                                ? ", so that ε should scale with the deviation of pre-activations, not with the norm of the inputs"
-                                : ", so that ε should scale with the norm of the inputs, not with the deviation of pre-activations")
+        String all = " serves all " + parts.size() + " data sets";
+        String rule = (bySigma.isPresent()
+                        ? "ε = " + bySigma.get() + " σ" + all
+                                + byNorm.map(
+                                                s -> ", and so does ε = " + s
+                                                        + " where E‖x‖² = d, so that these do not tell how it should scale with the inputs")
+                                        .orElse(
+                                                ", and no single ε does where E‖x‖² = d, so that it should scale with the deviation of"
+                                                        + " pre-activations, not with the norm of the inputs")
+                        : "No single ε in units of σ" + all
+                                + byNorm.map(s -> ", and ε = " + s
+                                                + " does where E‖x‖² = d, so that it should scale with the norm of the inputs, not with the"
+                                                + " deviation of pre-activations")
+                                        .orElse(
+                                                ", nor one where E‖x‖² = d, so that these do not tell how it should scale with the inputs"))
                 + " (as good as the best: " + Say.list(named(parts, relative)) + " in the one, "
                 + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
         String log = betterLogarithm(REAL);

@@ -121,17 +121,14 @@ class BandwidthTest {
         String verdict = verdict(swept(3), 3);
         assertTrue(verdict.contains("in training ε = 1 σ has the lowest FVU on SmolLM2"), verdict);
         assertTrue(verdict.contains("ε = 3 σ is worse by +0.101"), verdict);
-        assertTrue(verdict.contains("should scale with the deviation of pre-activations"), verdict);
+        assertTrue(verdict.contains("ε = 1 σ serves all 3 data sets, and no single ε does where E‖x‖² = d"), verdict);
         assertTrue(verdict.contains("log θ raises the FVU on SmolLM2"), verdict);
     }
 
     @Test
     void whereBothUnitsServeTheScaleIsNotTold() {
         String verdict = verdict(swept(3, 1), 3);
-        assertTrue(
-                verdict.contains(
-                        "In units of σ 1 serves all 3 data sets, where E‖x‖² = d 1 does, so that these do not tell"),
-                verdict);
+        assertTrue(verdict.contains("ε = 1 σ serves all 3 data sets, and so does ε = 1 where E‖x‖² = d"), verdict);
     }
 
     @Test
