@@ -19,8 +19,8 @@ import org.loupe.train.TrainConfig;
  */
 record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens, EffectConfig effects) {
     static final DemoPlan FULL = new DemoPlan(
-            1_000_000,
-            List.of("latents=4096", "k=32", "batch=1024", "passes=4", "lr=1e-3", "precision=fast"),
+            900_000,
+            List.of("latents=4096", "k=32", "batch=1024", "passes=3", "lr=1e-3", "precision=fast"),
             131_072,
             4_096,
             new EffectConfig(16_384, 2, 1, 0));
