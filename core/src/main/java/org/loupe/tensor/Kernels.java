@@ -75,6 +75,23 @@ public sealed interface Kernels permits ScalarKernels, VectorKernels {
     int above(
             MemorySegment values, long valuesAt, float factor, float[] bias, int biasAt, float bar, int n, int[] found);
 
+    /**
+     * The first place i &lt; n of the largest x[xAt+i]; any place where one is NaN.
+     *
+     * @param x f32 elements in native memory
+     * @param n at least 1
+     */
+    int argMax(MemorySegment x, long xAt, int n);
+
+    /** Σᵢ exp(x[xAt+i] − shift), i &lt; n: exponentials of f32 elements in native memory in f32, the sum in double. */
+    double sumExp(MemorySegment x, long xAt, float shift, int n);
+
+    /**
+     * Σᵢ exp(p[pAt+i]) (p[pAt+i] − (x[xAt+i] − shift)), i &lt; n: the divergence of two distributions where p are logarithms of
+     * the one, and x − shift of the other; f32 elements in native memory, terms in f32, the sum in double.
+     */
+    double divergence(MemorySegment p, long pAt, MemorySegment x, long xAt, float shift, int n);
+
     /** maxᵢ |x[xAt+i]|, i &lt; n; 0 for n = 0. */
     float maxAbs(float[] x, int xAt, int n);
 

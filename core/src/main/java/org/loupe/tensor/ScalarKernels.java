@@ -111,6 +111,37 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public int argMax(MemorySegment x, long xAt, int n) {
+        int best = 0;
+        for (int i = 1; i < n; i++) {
+            if (x.getAtIndex(ValueLayout.JAVA_FLOAT, xAt + i) > x.getAtIndex(ValueLayout.JAVA_FLOAT, xAt + best)) {
+                best = i;
+            }
+        }
+        return best;
+    }
+
+    @Override
+    public double sumExp(MemorySegment x, long xAt, float shift, int n) {
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            sum += (float) Math.exp(x.getAtIndex(ValueLayout.JAVA_FLOAT, xAt + i) - shift);
+        }
+        return sum;
+    }
+
+    @Override
+    public double divergence(MemorySegment p, long pAt, MemorySegment x, long xAt, float shift, int n) {
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            float logP = p.getAtIndex(ValueLayout.JAVA_FLOAT, pAt + i);
+            float logQ = x.getAtIndex(ValueLayout.JAVA_FLOAT, xAt + i) - shift;
+            sum += (float) Math.exp(logP) * (logP - logQ);
+        }
+        return sum;
+    }
+
+    @Override
     public float maxAbs(float[] x, int xAt, int n) {
         float max = 0;
         for (int i = 0; i < n; i++) {

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
@@ -18,6 +19,9 @@ import jdk.incubator.vector.VectorSpecies;
 public final class VectorKernels implements Kernels {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
+
+    /** Doubles in vectors of the same size: half as many as SPECIES has floats. */
+    private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, SPECIES.vectorShape());
 
     /** Does what is left over where a length is no multiple of {@link #LANES}. */
     private static final Kernels REST = new ScalarKernels();
@@ -207,7 +211,7 @@ public final class VectorKernels implements Kernels {
 
     private static VectorMask<Float> above(
             MemorySegment values, long valuesAt, FloatVector factor, float[] bias, int biasAt, FloatVector bar) {
-        return FloatVector.fromMemorySegment(SPECIES, values, valuesAt * Float.BYTES, ByteOrder.nativeOrder())
+        return load(values, valuesAt)
                 .fma(factor, FloatVector.fromArray(SPECIES, bias, biasAt))
                 .compare(VectorOperators.GT, bar);
     }
@@ -221,6 +225,59 @@ public final class VectorKernels implements Kernels {
             hits &= hits - 1;
         }
         return n;
+    }
+
+    @Override
+    public int argMax(MemorySegment x, long xAt, int n) {
+        if (n < LANES) {
+            return REST.argMax(x, xAt, n);
+        }
+        FloatVector max = load(x, xAt);
+        for (int i = LANES; i <= n - LANES; i += LANES) {
+            max = max.max(load(x, xAt + i));
+        }
+        float largest = Math.max(
+                max.reduceLanes(VectorOperators.MAX), load(x, xAt + n - LANES).reduceLanes(VectorOperators.MAX));
+        for (int i = 0; i <= n - LANES; i += LANES) {
+            VectorMask<Float> there = load(x, xAt + i).compare(VectorOperators.EQ, largest);
+            if (there.anyTrue()) {
+                return i + there.firstTrue();
+            }
+        }
+        VectorMask<Float> there = load(x, xAt + n - LANES).compare(VectorOperators.EQ, largest);
+        return n - LANES + Math.min(there.firstTrue(), LANES - 1);
+    }
+
+    @Override
+    public double sumExp(MemorySegment x, long xAt, float shift, int n) {
+        DoubleVector low = DoubleVector.zero(DOUBLES);
+        DoubleVector high = low;
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            FloatVector e = load(x, xAt + i).sub(shift).lanewise(VectorOperators.EXP);
+            low = low.add(e.convertShape(VectorOperators.F2D, DOUBLES, 0));
+            high = high.add(e.convertShape(VectorOperators.F2D, DOUBLES, 1));
+        }
+        return low.add(high).reduceLanes(VectorOperators.ADD) + REST.sumExp(x, xAt + i, shift, n - i);
+    }
+
+    @Override
+    public double divergence(MemorySegment p, long pAt, MemorySegment x, long xAt, float shift, int n) {
+        DoubleVector low = DoubleVector.zero(DOUBLES);
+        DoubleVector high = low;
+        int i = 0;
+        for (; i <= n - LANES; i += LANES) {
+            FloatVector logP = load(p, pAt + i);
+            FloatVector term = logP.lanewise(VectorOperators.EXP)
+                    .mul(logP.sub(load(x, xAt + i).sub(shift)));
+            low = low.add(term.convertShape(VectorOperators.F2D, DOUBLES, 0));
+            high = high.add(term.convertShape(VectorOperators.F2D, DOUBLES, 1));
+        }
+        return low.add(high).reduceLanes(VectorOperators.ADD) + REST.divergence(p, pAt + i, x, xAt + i, shift, n - i);
+    }
+
+    private static FloatVector load(MemorySegment x, long at) {
+        return FloatVector.fromMemorySegment(SPECIES, x, at * Float.BYTES, ByteOrder.nativeOrder());
     }
 
     @Override

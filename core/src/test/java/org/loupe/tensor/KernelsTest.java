@@ -272,6 +272,46 @@ public class KernelsTest {
         }
     }
 
+    /** Against sums in double; repeated values, so that the first of several largest is asked for. */
+    @ParameterizedTest
+    @MethodSource("sizes")
+    void distributions(int n) {
+        Random random = new Random(n);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment x = arena.allocate(ValueLayout.JAVA_FLOAT, n + 2 * MARGIN);
+            MemorySegment p = arena.allocate(ValueLayout.JAVA_FLOAT, n + 2 * MARGIN);
+            x.fill((byte) 0x7f);
+            double sum = 0;
+            double divergence = 0;
+            double terms = 0;
+            int first = 0;
+            for (int i = 0; i < n; i++) {
+                float value = random.nextInt(40) / 4f - 5;
+                float logP = -random.nextInt(200) / 16f;
+                x.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + i, value);
+                p.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + i, logP);
+                sum += Math.exp(value - 1.5);
+                divergence += Math.exp(logP) * (logP - (value - 1.5));
+                terms += Math.exp(logP) * Math.abs(logP - (value - 1.5));
+                first = value > x.getAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + first) ? i : first;
+            }
+            for (Kernels kernels : new Kernels[] {SCALAR, VECTOR}) {
+                assertEquals(sum, kernels.sumExp(x, MARGIN, 1.5f, n), 1e-6 * sum);
+                assertEquals(divergence, kernels.divergence(p, MARGIN, x, MARGIN, 1.5f, n), 1e-6 * terms);
+                if (n > 0) {
+                    assertEquals(first, kernels.argMax(x, MARGIN, n));
+                    float last = x.getAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + n - 1);
+                    x.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + n - 1, Float.NaN);
+                    int any = kernels.argMax(x, MARGIN, n);
+                    assertTrue(any >= 0 && any < n);
+                    x.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + n - 1, 7);
+                    assertEquals(n - 1, kernels.argMax(x, MARGIN, n));
+                    x.setAtIndex(ValueLayout.JAVA_FLOAT, MARGIN + n - 1, last);
+                }
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("sizes")
     void maxAbs(int n) {

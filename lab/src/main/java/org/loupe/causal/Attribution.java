@@ -170,7 +170,7 @@ public final class Attribution {
             Tensor logProbabilities = Tensors.escaping(() -> {
                 Tensor logits = model.unembed(
                         kept.residual().flatten(0, 1).index_select(0, Tensors.tensor(judged, judged.length)));
-                Tensor p = logits.detach().log_softmax(1);
+                Tensor p = NextTokens.logProbabilities(logits.detach());
                 for (OutputLoss loss : losses) {
                     try (PointerScope _ = new PointerScope()) {
                         Tensor slope = loss.slope(batch, p, clean == null ? p : clean);

@@ -62,7 +62,8 @@ public final class Comparison {
         int[] targets = Arrays.copyOf(Arrays.copyOfRange(ids, 1, n), n); // the last one means nothing
         List<Place> places = new ArrayList<>();
         try (PointerScope _ = new PointerScope()) {
-            Tensor clean = model.logits(batch, Map.of()).view(n, -1).log_softmax(1);
+            Tensor clean =
+                    NextTokens.logProbabilities(model.logits(batch, Map.of()).view(n, -1));
             Tensor changed = model.logits(batch, interventions.on(batch)).view(n, -1);
             NextTokens next = NextTokens.compare(clean, changed, targets);
             Tensor by = changed.softmax(1).sub(clean.exp());

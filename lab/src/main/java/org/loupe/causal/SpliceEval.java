@@ -102,8 +102,7 @@ public final class SpliceEval {
         List<Matrix> replaced = x.subList(points.firstReplaced(), x.size());
         int width = replaced.stream().mapToInt(Matrix::cols).sum();
         try (PointerScope _ = new PointerScope()) {
-            Tensor clean =
-                    Tensors.escaping(() -> logits(batch, stream, List.of(), at).log_softmax(1));
+            Tensor clean = Tensors.escaping(() -> NextTokens.logProbabilities(logits(batch, stream, List.of(), at)));
             cleanSums.add(NextTokens.compare(clean, clean, targets), sequence);
             replacements.forEach((name, replacement) -> {
                 Matrix out = Matrix.zeros(kept.rows(), width);
