@@ -19,7 +19,7 @@ import org.loupe.train.TrainConfig;
  */
 record DemoPlan(long tokens, List<String> training, long evalRows, long evalTokens, EffectConfig effects) {
     static final DemoPlan FULL = new DemoPlan(
-            900_000,
+            800_000,
             List.of("latents=4096", "k=32", "batch=1024", "passes=3", "lr=1e-3", "precision=fast"),
             131_072,
             4_096,
