@@ -23,6 +23,16 @@ public final class VectorKernels implements Kernels {
     /** Doubles in vectors of the same size: half as many as SPECIES has floats. */
     private static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, SPECIES.vectorShape());
 
+    /** 1.5 · 2²³: added to an f32 of less than 2²², it rounds it to a whole number. */
+    private static final float WHOLE = 12_582_912;
+
+    private static final float LOG2_E = (float) (1 / Math.log(2));
+
+    /** ln 2 in 10 bits, so that small whole multiples are exact, and the rest of it. */
+    private static final float LN2_HIGH = 355f / 512;
+
+    private static final float LN2_LOW = (float) (Math.log(2) - LN2_HIGH);
+
     /** Does what is left over where a length is no multiple of {@link #LANES}. */
     private static final Kernels REST = new ScalarKernels();
 
@@ -254,11 +264,11 @@ public final class VectorKernels implements Kernels {
         DoubleVector high = low;
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
-            FloatVector e = load(x, xAt + i).sub(shift).lanewise(VectorOperators.EXP);
+            FloatVector e = exp(load(x, xAt + i).sub(shift));
             low = low.add(e.convertShape(VectorOperators.F2D, DOUBLES, 0));
             high = high.add(e.convertShape(VectorOperators.F2D, DOUBLES, 1));
         }
-        return low.add(high).reduceLanes(VectorOperators.ADD) + REST.sumExp(x, xAt + i, shift, n - i);
+        return sum(low.add(high)) + REST.sumExp(x, xAt + i, shift, n - i);
     }
 
     @Override
@@ -268,12 +278,46 @@ public final class VectorKernels implements Kernels {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             FloatVector logP = load(p, pAt + i);
-            FloatVector term = logP.lanewise(VectorOperators.EXP)
-                    .mul(logP.sub(load(x, xAt + i).sub(shift)));
+            FloatVector term = exp(logP).mul(logP.sub(load(x, xAt + i).sub(shift)));
             low = low.add(term.convertShape(VectorOperators.F2D, DOUBLES, 0));
             high = high.add(term.convertShape(VectorOperators.F2D, DOUBLES, 1));
         }
-        return low.add(high).reduceLanes(VectorOperators.ADD) + REST.divergence(p, pAt + i, x, xAt + i, shift, n - i);
+        return sum(low.add(high)) + REST.divergence(p, pAt + i, x, xAt + i, shift, n - i);
+    }
+
+    /**
+     * eˣ to within 2 units in the last place, of x between −87 and 88, beyond which it is that of the bound: 2ⁿ eʳ with |r| ≤ ln 2 / 2,
+     * eʳ by its Taylor polynomial of degree 7, whose remainder is below 6e-9. Not the Vector API's own, whose bits change once it is
+     * compiled.
+     */
+    private static FloatVector exp(FloatVector x) {
+        FloatVector bounded = x.max(-87).min(88);
+        FloatVector shifted = bounded.fma(
+                FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, WHOLE)); // n in the low bits
+        FloatVector n = shifted.sub(WHOLE);
+        FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HIGH), bounded);
+        r = n.fma(FloatVector.broadcast(SPECIES, -LN2_LOW), r);
+        FloatVector y = FloatVector.broadcast(SPECIES, 1f / 5_040);
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1f / 720));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1f / 120));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1f / 24));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1f / 6));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 0.5f));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1));
+        y = y.fma(r, FloatVector.broadcast(SPECIES, 1));
+        return y.mul(shifted.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, 23)
+                .add(Float.floatToIntBits(1))
+                .reinterpretAsFloats());
+    }
+
+    /** The lanes in their order; the Vector API leaves the order of its sums open. */
+    private static double sum(DoubleVector lanes) {
+        double sum = 0;
+        for (double lane : lanes.toArray()) {
+            sum += lane;
+        }
+        return sum;
     }
 
     private static FloatVector load(MemorySegment x, long at) {

@@ -112,7 +112,7 @@ final class Ablations {
             }
             try (PointerScope _ = new PointerScope()) {
                 Tensor before = cleanAt(rows(own));
-                Tensor after = logits(own, firing, more).log_softmax(1);
+                Tensor after = NextTokens.logProbabilities(logits(own, firing, more));
                 float[] confidence = Tensors.floats(confidence(after).sub(confidence(before)));
                 float[] kl = Tensors.floats(before.exp().mul(before.sub(after)).sum(new long[] {1}));
                 System.arraycopy(confidence, 0, out.confidence, from, firing.length);
@@ -144,7 +144,8 @@ final class Ablations {
             Tensor own = Tensors.tensor(firsts, n);
             Tensor by = asItIs.index_select(0, own)
                     .exp()
-                    .sub(ablated.index_select(0, own).softmax(1));
+                    .sub(NextTokens.logProbabilities(ablated.index_select(0, own))
+                            .exp());
             List<List<Comparison.Moved>> raised = Comparison.furthest(by, MOVED, true);
             List<List<Comparison.Moved>> lowered = Comparison.furthest(by, MOVED, false);
             for (int i = 0; i < n; i++) {

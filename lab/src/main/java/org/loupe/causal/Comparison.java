@@ -66,7 +66,7 @@ public final class Comparison {
                     NextTokens.logProbabilities(model.logits(batch, Map.of()).view(n, -1));
             Tensor changed = model.logits(batch, interventions.on(batch)).view(n, -1);
             NextTokens next = NextTokens.compare(clean, changed, targets);
-            Tensor by = changed.softmax(1).sub(clean.exp());
+            Tensor by = NextTokens.logProbabilities(changed).exp().sub(clean.exp());
             List<List<Moved>> raised = furthest(by, moved, true);
             List<List<Moved>> lowered = furthest(by, moved, false);
             for (int i = 0; i < n; i++) {

@@ -26,9 +26,6 @@ public record NextTokens(double[] cleanCe, double[] ce, double[] kl, double[] sa
     static NextTokens compare(Tensor clean, Tensor other, int[] targets) {
         int n = targets.length;
         NextTokens all = new NextTokens(new double[n], new double[n], new double[n], new double[n]);
-        if (n == 0) {
-            return all;
-        }
         MemorySegment logP = Tensors.bytes(clean);
         MemorySegment logits = Tensors.bytes(other);
         int vocabulary = Math.toIntExact(clean.size(1));

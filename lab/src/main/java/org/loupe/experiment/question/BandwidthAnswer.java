@@ -342,24 +342,8 @@ final class BandwidthAnswer {
         }
         List<Span> relative = parts.stream().map(part -> asGood(part, EPSILON)).toList();
         List<Span> absolute = parts.stream().map(part -> asGood(part, ABSOLUTE)).toList();
-        Optional<Span> bySigma = Span.common(relative);
-        Optional<Span> byNorm = Span.common(absolute);
-        String all = " serves all " + parts.size() + " data sets";
-        String rule = (bySigma.isPresent()
-                        ? "ε = " + bySigma.get() + " σ" + all
-                                + byNorm.map(
-                                                s -> ", and so does ε = " + s
-                                                        + " where E‖x‖² = d, so that these do not tell how it should scale with the inputs")
-                                        .orElse(
-                                                ", and no single ε does where E‖x‖² = d, so that it should scale with the deviation of"
-                                                        + " pre-activations, not with the norm of the inputs")
-                        : "No single ε in units of σ" + all
-                                + byNorm.map(s -> ", and ε = " + s
-                                                + " does where E‖x‖² = d, so that it should scale with the norm of the inputs, not with the"
-                                                + " deviation of pre-activations")
-                                        .orElse(
-                                                ", nor one where E‖x‖² = d, so that these do not tell how it should scale with the inputs"))
-                + " (as good as the best: " + Say.list(named(parts, relative)) + " in the one, "
+        String rule = scale(parts.size(), Span.common(relative), Span.common(absolute)) + " (as good as the best: "
+                + Say.list(named(parts, relative)) + " in the one, "
                 + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
         String log = betterLogarithm(REAL);
         return rule + "; learning log θ "
@@ -373,34 +357,33 @@ final class BandwidthAnswer {
                                 + " (" + logarithm(REAL, log).text() + ").");
     }
 
+    /** @param sets how many data sets there are */
+    private static String scale(int sets, Optional<Span> sigma, Optional<Span> norm) {
+        String served = " serves all " + sets + " data sets";
+        String untold = "so that these do not tell how it should scale with the inputs";
+        if (sigma.isPresent()) {
+            String first = "ε = " + sigma.get() + " σ" + served;
+            return norm.isPresent()
+                    ? first + ", and so does ε = " + norm.get() + " where E‖x‖² = d, " + untold
+                    : first + ", and no single ε does where E‖x‖² = d, so that it should scale with the deviation of"
+                            + " pre-activations, not with the norm of the inputs";
+        }
+        String first = "No single ε in units of σ" + served;
+        return norm.isPresent()
+                ? first + ", and ε = " + norm.get() + " does where E‖x‖² = d, so that it should scale with the norm of"
+                        + " the inputs, not with the deviation of pre-activations"
+                : first + ", nor one where E‖x‖² = d, " + untold;
+    }
+
     private Span asGood(String part, Quantity unit) {
-        double[] values = asGood(part, best(part).orElseThrow()).stream()
+        return Span.of(asGood(part, best(part).orElseThrow()).stream()
                 .mapToDouble(v -> trials.mean(part, v, unit))
-                .toArray();
-        return new Span(
-                Arrays.stream(values).min().orElseThrow(),
-                Arrays.stream(values).max().orElseThrow());
+                .toArray());
     }
 
     private static List<String> named(List<String> parts, List<Span> spans) {
         return IntStream.range(0, parts.size())
                 .mapToObj(i -> spans.get(i) + " (" + parts.get(i) + ")")
                 .toList();
-    }
-
-    /** Bandwidths from one to another. */
-    private record Span(double from, double to) {
-        /** What lies in all of them. */
-        static Optional<Span> common(List<Span> spans) {
-            Span common = new Span(
-                    spans.stream().mapToDouble(Span::from).max().orElseThrow(),
-                    spans.stream().mapToDouble(Span::to).min().orElseThrow());
-            return common.from <= common.to ? Optional.of(common) : Optional.empty();
-        }
-
-        @Override
-        public String toString() {
-            return from == to ? Say.number(from) : Say.number(from) + " to " + Say.number(to);
-        }
     }
 }
