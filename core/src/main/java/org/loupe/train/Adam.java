@@ -10,11 +10,11 @@ import org.loupe.tensor.Workers;
 final class Adam {
     private static final int CHUNK = 64;
 
-    private final TrainConfig.Optimizer config;
+    private final OptimizerConfig config;
     private final Kernels kernels;
     private final Workers workers;
 
-    Adam(TrainConfig.Optimizer config, Kernels kernels, Workers workers) {
+    Adam(OptimizerConfig config, Kernels kernels, Workers workers) {
         this.config = config;
         this.kernels = kernels;
         this.workers = workers;

@@ -196,6 +196,30 @@ final class Batch {
         return new Matrix(rows, all.cols(), Arrays.copyOfRange(all.data(), level * size, (level + 1) * size));
     }
 
+    /** Σ‖x − x̄‖² of the targets, x̄ their mean in this batch. */
+    double spread(Kernels kernels) {
+        int d = target.cols();
+        int chunks = (rows + CHUNK - 1) / CHUNK;
+        double[] squares = new double[chunks];
+        Matrix sums = Matrix.zeros(chunks, d);
+        workers.forEach(rows, CHUNK, (from, to, worker) -> {
+            int chunk = from / CHUNK;
+            for (int r = from; r < to; r++) {
+                squares[chunk] += kernels.dot(target.data(), r * d, target.data(), r * d, d);
+                kernels.addScaled(1, target.data(), r * d, sums.data(), chunk * d, d);
+            }
+        });
+        double total = Arrays.stream(squares).sum();
+        for (int c = 0; c < d; c++) {
+            double sum = 0;
+            for (int chunk = 0; chunk < chunks; chunk++) {
+                sum += sums.at(chunk, c);
+            }
+            total -= sum * sum / rows;
+        }
+        return total;
+    }
+
     /** Entries whose activation is not 0. */
     long active() {
         long[] counts = new long[(rows + CHUNK - 1) / CHUNK];

@@ -18,7 +18,7 @@ record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix re
 
     /** Of rows [rows × d] that are their own targets, in errors weighed by I + βF ({@link RowMap#weighted}). */
     static DataStatistics weighted(
-            Matrix sample, GradientMoment moment, double beta, TrainConfig.Input input, Workers workers) {
+            Matrix sample, GradientMoment moment, double beta, InputConfig input, Workers workers) {
         RowMap plain = RowMap.of(sample, List.of(sample.cols()), input, workers);
         RowMap map = RowMap.weighted(plain, sample, moment, beta, input.normalize(), workers);
         return same(InputStatistics.of(sample, map, input.centre()));
@@ -35,7 +35,7 @@ record DataStatistics(InputStatistics inputs, InputStatistics targets, Matrix re
      * @param sample [rows × (dIn + dOut)], raw units
      * @param parts widths of the input's parts, side by side: their sum is dIn
      */
-    static DataStatistics of(Matrix sample, List<Integer> parts, TrainConfig.Input input, Workers workers) {
+    static DataStatistics of(Matrix sample, List<Integer> parts, InputConfig input, Workers workers) {
         int dIn = parts.stream().mapToInt(p -> p).sum();
         int dOut = sample.cols() - dIn;
         if (dOut == 0) {

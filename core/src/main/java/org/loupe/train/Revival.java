@@ -61,9 +61,9 @@ final class Revival {
      * @param step 1 for the first
      * @param rate learning rate of the step
      * @param dead latents that are dead after it, ascending
-     * @param lastFired rows seen when each latent last fired: those that begin anew count as firing now
+     * @param lastFired latents that begin anew count as firing now
      */
-    void after(long step, double rate, int[] dead, Batch batch, long[] lastFired) {
+    void after(long step, double rate, int[] dead, Batch batch, LastFired lastFired) {
         float lift = (float) (config.revive().bias() * rate);
         if (lift > 0) {
             for (int i : dead) {
@@ -76,7 +76,7 @@ final class Revival {
         }
     }
 
-    private void resample(long step, int[] dead, Batch batch, long[] lastFired) {
+    private void resample(long step, int[] dead, Batch batch, LastFired lastFired) {
         Matrix residual = residual(batch);
         int[] rows =
                 draw(residual, dead.length, new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + step), kernels);
@@ -94,7 +94,7 @@ final class Revival {
             clear(decoder, i, sae.dOut());
             clear(encoderBias, i, 1);
             coder.parameters().forEach(own -> clear(own, i, 1));
-            lastFired[i] = step * batch.rows;
+            lastFired.begin(i, step * batch.rows);
         }
         coder.restart(living, config.resample().scale());
     }

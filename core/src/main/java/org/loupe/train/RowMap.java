@@ -42,7 +42,7 @@ record RowMap(double scale, double[] factor, double[] shift, double[] matrix, do
      *
      * @param parts widths of the parts side by side
      */
-    static RowMap of(Matrix sample, List<Integer> parts, TrainConfig.Input input, Workers workers) {
+    static RowMap of(Matrix sample, List<Integer> parts, InputConfig input, Workers workers) {
         double[] mean = new double[sample.cols()];
         sample.meanInto(mean);
         double[] shift = input.centre_rows() ? mean : NONE;
@@ -80,8 +80,7 @@ record RowMap(double scale, double[] factor, double[] shift, double[] matrix, do
     }
 
     /** @param plain the map without whitening, which holds where the rows have no variance */
-    private static RowMap whitening(
-            Matrix sample, double[] mean, RowMap plain, TrainConfig.Input input, Workers workers) {
+    private static RowMap whitening(Matrix sample, double[] mean, RowMap plain, InputConfig input, Workers workers) {
         int d = mean.length;
         Covariance covariance = new Covariance(d);
         covariance.add(sample, workers);

@@ -62,7 +62,7 @@ final class SharedReading implements AutoCloseable {
     }
 
     /** What statistics depend on beside the rows. */
-    private record Measured(TrainConfig.Input input, double metric) {}
+    private record Measured(InputConfig input, double metric) {}
 
     SharedReading(Key key, RowSource rows, Consumer<TrainEvent> listener) {
         this.key = key;

@@ -79,7 +79,7 @@ public record TrainConfig(
         @About("What the terms weigh where the model is run.")
         DownstreamConfig downstream,
 
-        @About("Optimiser.") Optimizer optimizer,
+        @About("Optimiser.") OptimizerConfig optimizer,
 
         @About("Auxiliary loss that revives dead latents; vq, residual_vq and dictionary_learning move them instead.")
         Auxk auxk,
@@ -89,35 +89,9 @@ public record TrainConfig(
         @About("Lifting dead latents over their threshold.") Revive revive,
 
         @About("How rows are read and the dictionary begins.")
-        Input input,
+        InputConfig input,
 
         @About("Seconds between checkpoints.") double checkpoint_seconds) {
-
-    /**
-     * Adam with clipping and a schedule.
-     */
-    public record Optimizer(
-            @About("Adam's decay of the first moment.") double beta1,
-            @About("Adam's decay of the second moment.") double beta2,
-            @About("Added to Adam's denominator.") double epsilon,
-
-            @About("Largest norm of all gradients together, above which they are scaled down; 0: never.")
-            double clip,
-
-            @About("Share of the steps over which the learning rate rises from 0.")
-            double warmup,
-
-            @About("Share of the steps, the last ones, over which it falls to 0.")
-            double decay) {
-        public Optimizer {
-            require(beta1 >= 0 && beta1 < 1, "optimizer.beta1", beta1, "in [0, 1)");
-            require(beta2 >= 0 && beta2 < 1, "optimizer.beta2", beta2, "in [0, 1)");
-            require(epsilon > 0, "optimizer.epsilon", epsilon, "> 0");
-            require(clip >= 0, "optimizer.clip", clip, "≥ 0");
-            require(warmup >= 0 && warmup <= 1, "optimizer.warmup", warmup, "in [0, 1]");
-            require(decay >= 0 && decay <= 1, "optimizer.decay", decay, "in [0, 1]");
-        }
-    }
 
     /**
      * AuxK (Gao et al. 2024, §A.2): the dead latents' own top k reconstruct what the living ones leave over.
@@ -170,46 +144,6 @@ public record TrainConfig(
         }
     }
 
-    /**
-     * Reading and initialisation.
-     */
-    public record Input(
-            @About("Whether rows are shuffled; false: file order.")
-            boolean shuffle,
-
-            @About("Rows held in memory for shuffling.") int buffer,
-
-            @About("Scales rows so that the mean of |x|² is d while training; folded away on saving.")
-            boolean normalize,
-
-            @About("Subtracts the mean from rows while training, for targets too; folded away on saving.")
-            boolean centre_rows,
-
-            @About(
-                    "Map of rows while training: none, parts (a scale for each hook point of a crosscoder), full (covariance); folded"
-                            + " away on saving. none where the encoder is the dictionary: matching_pursuit, vq, residual_vq, dictionary_learning.")
-            Whitening whiten,
-
-            @About("What full adds to the covariance's eigenvalues, as a multiple of their mean.")
-            double whiten_floor,
-
-            @About(
-                    "Norm of the encoder's rows at the start, the dictionary's being 1; 0: 0.1 for batchtopk, matryoshka, jumprelu, gated and sign_aware_gated, else 1.")
-            double encoder_norm,
-
-            @About("Where b_dec starts: mean or geometric_median.")
-            Centre centre,
-
-            @About("Rows from which scale, centre and variance are measured.")
-            int sample) {
-        public Input {
-            require(buffer >= 1, "input.buffer", buffer, "≥ 1");
-            require(encoder_norm >= 0 && encoder_norm < 1e6, "input.encoder_norm", encoder_norm, "≥ 0 and < 1e6");
-            require(whiten_floor > 0 && whiten_floor < 1e6, "input.whiten_floor", whiten_floor, "> 0 and < 1e6");
-            require(sample >= 2, "input.sample", sample, "≥ 2");
-        }
-    }
-
     /** Steps from which on the learning rate no longer depends on them, and what a shorter run's is a multiple of it at most. */
     private static final long LONG_RUN = 20_000;
 
@@ -238,11 +172,11 @@ public record TrainConfig(
             ArchitectureConfig.DEFAULT,
             new GradientConfig(GradientConfig.Form.METRIC, 4, 0),
             new DownstreamConfig(1, 1, 0, 0, true, false),
-            new Optimizer(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
+            new OptimizerConfig(0.9, 0.999, 1e-8, 1.0, 0.05, 0.2),
             new Auxk(1.0 / 32, 0, 0),
             new Resample(0, 0.7, 0.2),
             new Revive(0),
-            new Input(true, 262_144, true, false, Whitening.PARTS, 0.01, 0, Centre.GEOMETRIC_MEDIAN, 16_384),
+            new InputConfig(true, 262_144, true, false, Whitening.PARTS, 0.01, 0, Centre.GEOMETRIC_MEDIAN, 16_384),
             60);
 
     public TrainConfig {
@@ -349,19 +283,8 @@ public record TrainConfig(
     }
 
     /** How rows are read in this architecture. */
-    Input inputInForce() {
-        return !architecture.tied()
-                ? input
-                : new Input(
-                        input.shuffle,
-                        input.buffer,
-                        input.normalize,
-                        input.centre_rows,
-                        Whitening.NONE,
-                        input.whiten_floor,
-                        input.encoder_norm,
-                        input.centre,
-                        input.sample);
+    InputConfig inputInForce() {
+        return architecture.tied() ? input.unmapped() : input;
     }
 
     /** Active latents of a row at the end of the run: l0 where it is given, else k. */

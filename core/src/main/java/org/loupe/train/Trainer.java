@@ -20,8 +20,6 @@ import org.loupe.tensor.Workers;
  * and resumes nothing: that is {@link TrainRun}'s.
  */
 public final class Trainer implements AutoCloseable {
-    private static final int ROW_CHUNK = 64;
-
     /** A share of active latents that no batch reaches. */
     private static final double NEVER = 2;
 
@@ -30,21 +28,16 @@ public final class Trainer implements AutoCloseable {
     private final Workers workers;
     private final Schedule schedule;
     private final long steps;
-    private final long deadAfter;
     private final DataStatistics statistics;
-    private final RowMapper inputMap;
-    private final RowMapper targetMap;
+    private final BatchReader reader;
     private final Sae sae;
 
-    /** Rows seen when each latent last fired. */
-    private final long[] lastFired;
-
+    private final LastFired lastFired;
     private final LowPrecisionProduct.Offer offer;
     private final Batch batch;
     private final Coder coder;
     private final NestedLoss objective;
     private final Judging judging;
-    private final @Nullable RowGradients rowGradients;
     private final SparseRows sparse;
     private final @Nullable SkipPath skip;
     private final @Nullable ScorePath score;
@@ -94,18 +87,15 @@ public final class Trainer implements AutoCloseable {
         this.workers = workers;
         this.schedule = Schedule.of(config, steps);
         this.steps = steps;
-        this.deadAfter = config.deadAfter(steps);
         this.statistics = statistics;
         boolean unweighted = config.metric() > 0 && statistics.inputs().map().isScaled();
         if (unweighted || (config.readsGradients() && !(statistics.gradientScale() > 0))) {
             throw new BadInput(
                     "objective: gradient_weighted, downstream.metric and gradient.select need a store with gradients");
         }
-        this.inputMap = new RowMapper(statistics.inputs().map(), kernels);
-        this.targetMap = new RowMapper(statistics.targets().map(), kernels);
         this.sae = InitialSae.of(config, statistics, kernels);
         int m = sae.latents();
-        this.lastFired = new long[m];
+        this.lastFired = new LastFired(m, config.deadAfter(steps));
         this.offer = config.precision().product(m, sae.dIn(), workers.threads());
         double variance = statistics.targets().variance();
         double factor = 1
@@ -125,8 +115,8 @@ public final class Trainer implements AutoCloseable {
                 config.cosine(),
                 factor,
                 workers);
-        this.rowGradients = config.readsGradients() ? new RowGradients(statistics.gradientScale(), kernels) : null;
-        if (rowGradients != null) {
+        this.reader = new BatchReader(statistics, config.readsGradients(), kernels, workers);
+        if (config.readsGradients()) {
             batch.modelGradient = Matrix.zeros(config.batch(), sae.dIn());
         }
         this.sparse = new SparseRows(kernels, workers, config.cosine() ? NEVER : dense);
@@ -207,7 +197,7 @@ public final class Trainer implements AutoCloseable {
         double progress = (double) step / steps;
         double coefficient = control.coefficient(progress);
         long seen = step * config.batch();
-        batch.dead = dead(seen);
+        batch.dead = lastFired.dead(seen);
         coder.penalty(coefficient);
         forward(rows, progress);
         return new Look(objective.of(batch), coefficient, progress);
@@ -250,9 +240,10 @@ public final class Trainer implements AutoCloseable {
         double rate = schedule.at(step);
         double norm =
                 coder.learn(batch, entries, sae, step) ? 0 : descend(dense, revive ? auxiliary : null, added, rate);
-        countFired(seen + batch.rows, dense);
-        int[] unused = dead(seen + batch.rows);
-        moveUnused(unused, seen + batch.rows);
+        seen += batch.rows;
+        lastFired.note(dense ? denseGradients::fired : entries::fired, seen);
+        int[] unused = lastFired.dead(seen);
+        moveUnused(unused, seen);
         revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
         control.observe(l0, look.progress, rate / schedule.peak(), coder.balance());
@@ -260,7 +251,7 @@ public final class Trainer implements AutoCloseable {
                 step,
                 step * config.batch(),
                 loss,
-                look.value.squares() / spread(batch.target),
+                look.value.squares() / batch.spread(kernels),
                 l0,
                 batch.dead.length,
                 rate,
@@ -300,29 +291,12 @@ public final class Trainer implements AutoCloseable {
         for (int i : unused) {
             Arrays.fill(decoder.first(), i * d, (i + 1) * d, 0);
             Arrays.fill(decoder.second(), i * d, (i + 1) * d, 0);
-            lastFired[i] = seen;
+            lastFired.begin(i, seen);
         }
     }
 
     private void forward(Matrix rows, double progress) {
-        int dIn = sae.dIn();
-        int dOut = sae.subtractDecoderBias() ? 0 : sae.dOut();
-        int width = rows.cols();
-        float[] subtracted = sae.subtractDecoderBias() ? sae.decoderBias() : new float[dIn];
-        workers.forEach(batch.rows, ROW_CHUNK, (from, to, worker) -> {
-            for (int r = from; r < to; r++) {
-                inputMap.apply(rows.data(), r * width, batch.x.data(), r * dIn);
-                for (int c = 0; c < dIn; c++) {
-                    batch.inputs.data()[r * dIn + c] = batch.x.data()[r * dIn + c] - subtracted[c];
-                }
-                if (dOut > 0) {
-                    targetMap.apply(rows.data(), r * width + dIn, batch.target.data(), r * dOut);
-                }
-                if (rowGradients != null) {
-                    rowGradients.apply(rows.data(), r * width + dIn + dOut, batch.modelGradient.data(), r * dIn, dIn);
-                }
-            }
-        });
+        reader.read(rows, sae, batch);
         if (score != null) {
             score.weigh(batch);
         }
@@ -339,49 +313,6 @@ public final class Trainer implements AutoCloseable {
                 batch.reconstruction);
         if (skip != null) {
             skip.add(batch);
-        }
-    }
-
-    /** Σ‖x − x̄‖² of the batch. */
-    private double spread(Matrix x) {
-        int d = x.cols();
-        int chunks = (x.rows() + ROW_CHUNK - 1) / ROW_CHUNK;
-        double[] squares = new double[chunks];
-        Matrix sums = Matrix.zeros(chunks, d);
-        workers.forEach(x.rows(), ROW_CHUNK, (from, to, worker) -> {
-            int chunk = from / ROW_CHUNK;
-            for (int r = from; r < to; r++) {
-                squares[chunk] += kernels.dot(x.data(), r * d, x.data(), r * d, d);
-                kernels.addScaled(1, x.data(), r * d, sums.data(), chunk * d, d);
-            }
-        });
-        double total = Arrays.stream(squares).sum();
-        for (int c = 0; c < d; c++) {
-            double sum = 0;
-            for (int chunk = 0; chunk < chunks; chunk++) {
-                sum += sums.at(chunk, c);
-            }
-            total -= sum * sum / x.rows();
-        }
-        return total;
-    }
-
-    private int[] dead(long seen) {
-        int[] dead = new int[lastFired.length];
-        int n = 0;
-        for (int i = 0; i < lastFired.length; i++) {
-            if (seen - lastFired[i] >= deadAfter) {
-                dead[n++] = i;
-            }
-        }
-        return Arrays.copyOf(dead, n);
-    }
-
-    private void countFired(long seen, boolean dense) {
-        for (int i = 0; i < lastFired.length; i++) {
-            if (dense ? denseGradients.fired(i) : entries.fired(i)) {
-                lastFired[i] = seen;
-            }
         }
     }
 
@@ -425,7 +356,7 @@ public final class Trainer implements AutoCloseable {
             arrays.put("threshold", jump.threshold());
         }
         arrays.putAll(coder.state());
-        return new TrainState(step, statistics, arrays, control.state(), lastFired);
+        return new TrainState(step, statistics, arrays, control.state(), lastFired.rows());
     }
 
     /** Goes on from a state of the same configuration: copies its weights and counters. */

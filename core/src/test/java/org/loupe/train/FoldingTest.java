@@ -201,7 +201,7 @@ class FoldingTest {
             String refusal = assertThrows(BadInput.class, () -> config(architecture, "input.whiten=full"))
                     .getMessage();
             assertTrue(String.valueOf(refusal).contains("input.whiten: full, expected none for " + architecture.key()));
-            TrainConfig.Input input = config(Architecture.TOPK).input();
+            InputConfig input = config(Architecture.TOPK).input();
             RowMap parts = RowMap.of(uneven(), PARTS, input, workers);
             Folding folding = new Folding(parts, parts, workers);
             assertThrows(IllegalArgumentException.class, () -> folding.fold(trainer.training()));
@@ -314,12 +314,12 @@ class FoldingTest {
     void mapsDoWhatTheyAreCalled() {
         Matrix rows = uneven();
         try (Workers workers = new Workers(2)) {
-            TrainConfig.Input parts = config(Architecture.TOPK).input();
+            InputConfig parts = config(Architecture.TOPK).input();
             Matrix scaled = mapped(RowMap.of(rows, PARTS, parts, workers), rows);
             assertEquals(10, meanSquare(scaled.columns(0, 10)), 1e-4);
             assertEquals(14, meanSquare(scaled.columns(10, 14)), 1e-4);
 
-            TrainConfig.Input full = config(
+            InputConfig full = config(
                             Architecture.TOPK, "input.whiten=full", "input.centre_rows=true", "input.whiten_floor=1e-9")
                     .input();
             RowMap map = RowMap.of(rows, PARTS, full, workers);

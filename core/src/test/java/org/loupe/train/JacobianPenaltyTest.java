@@ -245,7 +245,7 @@ class JacobianPenaltyTest {
     /** In mapped coordinates it is the same function: N (MLP(M⁻¹ x' + μ)) = MLP'(x'). */
     @Test
     void theMappedMlpIsTheSameFunction() {
-        TrainConfig.Input input = ConfigReader.read(
+        InputConfig input = ConfigReader.read(
                         TrainConfig.DEFAULT, null, List.of("input.whiten=full", "input.centre_rows=true"))
                 .input();
         Matrix x = random(200, D_IN, 3);

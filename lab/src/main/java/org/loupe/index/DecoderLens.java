@@ -6,6 +6,7 @@ import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.LogitLens;
 import org.loupe.sae.Activation;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
@@ -72,8 +73,7 @@ final class DecoderLens {
         int from = profiles.getFirst().latent();
         int count = profiles.size();
         Latents near = nearest.encode(slice(unit, from, count));
-        LanguageModel.@Nullable LogitLens lens =
-                model == null ? null : model.logitLens(slice(sae.decoder(), from, count), TOKENS);
+        @Nullable LogitLens lens = model == null ? null : model.logitLens(slice(sae.decoder(), from, count), TOKENS);
         return java.util.stream.IntStream.range(0, count)
                 .mapToObj(i -> complete(profiles.get(i), near, lens, i))
                 .toList();
@@ -86,8 +86,7 @@ final class DecoderLens {
                 Arrays.copyOfRange(rows.data(), rows.offset(from), rows.offset(from) + count * rows.cols()));
     }
 
-    private LatentProfile complete(
-            LatentProfile profile, Latents near, LanguageModel.@Nullable LogitLens lens, int row) {
+    private LatentProfile complete(LatentProfile profile, Latents near, @Nullable LogitLens lens, int row) {
         int from = near.starts()[row];
         int[] order = java.util.stream.IntStream.range(from, near.starts()[row + 1])
                 .filter(e -> near.index()[e] != profile.latent())
@@ -107,7 +106,7 @@ final class DecoderLens {
                 cosines);
     }
 
-    private LatentProfile.Lens tokens(LanguageModel.LogitLens lens, int row) {
+    private LatentProfile.Lens tokens(LogitLens lens, int row) {
         int from = row * lens.top();
         int to = from + lens.top();
         return new LatentProfile.Lens(

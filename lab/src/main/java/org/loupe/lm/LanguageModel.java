@@ -8,12 +8,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
-import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -31,9 +29,6 @@ public final class LanguageModel implements AutoCloseable {
     /** Tokens that go through the model together: enough for products to be efficient, few enough for their rows to stay in the cache. */
     public static final int PART_TOKENS = 512;
 
-    /** Whether the calling thread's operators record what backward needs. */
-    private static final ScopedValue<Boolean> RECORDING = ScopedValue.newInstance();
-
     /** Bound where what the calling thread records leaves attention patterns and norms' factors constant. */
     private static final ScopedValue<MlpRule> FROZEN = ScopedValue.newInstance();
 
@@ -43,7 +38,7 @@ public final class LanguageModel implements AutoCloseable {
     private final Transformer transformer;
     private final Tokenizer tokenizer;
     private final Lanes lanes;
-    private final ReentrantLock turn = new ReentrantLock();
+    private final Turns turns;
 
     private LanguageModel(
             ModelInfo info,
@@ -58,6 +53,7 @@ public final class LanguageModel implements AutoCloseable {
         this.transformer = transformer;
         this.tokenizer = tokenizer;
         this.lanes = lanes;
+        this.turns = new Turns(lanes);
     }
 
     /**
@@ -72,7 +68,7 @@ public final class LanguageModel implements AutoCloseable {
             Tokenizer tokenizer = checkpoint.tokenizer();
             try {
                 return new LanguageModel(
-                        describe(files.name(), checkpoint.sha256(), a),
+                        ModelInfo.of(files.name(), checkpoint.sha256(), a),
                         a,
                         precision,
                         new Transformer(checkpoint, precision),
@@ -83,29 +79,6 @@ public final class LanguageModel implements AutoCloseable {
                 throw e;
             }
         }
-    }
-
-    private static ModelInfo describe(String name, String sha256, Architecture a) {
-        long parameters = 0;
-        for (Weight weight : Weight.values()) {
-            if (weight != Weight.UNEMBED || !a.tied()) {
-                long size = Arrays.stream(a.shape(weight)).reduce(1, (x, y) -> x * y);
-                parameters += size * (weight.inBlock() ? a.layers() : 1);
-            }
-        }
-        return new ModelInfo(
-                name,
-                sha256,
-                a.family(),
-                a.layers(),
-                a.width(),
-                a.heads(),
-                a.kvHeads(),
-                a.headWidth(),
-                a.mlpWidth(),
-                a.vocabulary(),
-                a.context(),
-                parameters);
     }
 
     public ModelInfo info() {
@@ -153,15 +126,15 @@ public final class LanguageModel implements AutoCloseable {
     /** The MLP of a block, in f32. */
     public MlpWeights mlp(int block) {
         width(new HookPoint(block, Site.MLP_OUT));
-        return inTurn(() -> transformer.mlp(block));
+        return turns.take(() -> transformer.mlp(block));
     }
 
     /** Logits {@code [sequences, length, vocabulary]}, f32. */
     public Tensor logits(TokenBatch batch, Map<HookPoint, Hook> hooks) {
-        return inTurn(() -> Tensors.escaping(() -> {
+        return turns.take(() -> Tensors.escaping(() -> {
             try (Pass pass = pass(hooks)) {
                 Tensor start = embedded(batch, pass);
-                return unembedded(pass.run(HookPoint.embed(), start, plan(batch), null, null, recording()));
+                return unembedded(pass.run(HookPoint.embed(), start, plan(batch), null, null, Turns.recording()));
             }
         }));
     }
@@ -172,11 +145,11 @@ public final class LanguageModel implements AutoCloseable {
             return;
         }
         HookPoint last = Collections.max(hooks.keySet());
-        inTurn(() -> {
+        turns.take(() -> {
             try (PointerScope _ = new PointerScope();
                     Pass pass = pass(hooks)) {
                 Tensor start = embedded(batch, pass);
-                return pass.run(HookPoint.embed(), start, plan(batch), last, null, recording());
+                return pass.run(HookPoint.embed(), start, plan(batch), last, null, Turns.recording());
             }
         });
     }
@@ -187,9 +160,9 @@ public final class LanguageModel implements AutoCloseable {
      */
     public Tensor logitsFrom(HookPoint from, Tensor rows, TokenBatch batch, Map<HookPoint, Hook> hooks) {
         requireStart(from, rows, batch);
-        return inTurn(() -> Tensors.escaping(() -> {
+        return turns.take(() -> Tensors.escaping(() -> {
             try (Pass pass = pass(hooks)) {
-                return unembedded(pass.run(from, transformer.input(rows), plan(batch), null, null, recording()));
+                return unembedded(pass.run(from, transformer.input(rows), plan(batch), null, null, Turns.recording()));
             }
         }));
     }
@@ -203,7 +176,7 @@ public final class LanguageModel implements AutoCloseable {
      */
     public KeptRun keep(HookPoint from, Tensor rows, TokenBatch batch, Map<HookPoint, Hook> hooks) {
         requireStart(from, rows, batch);
-        return inTurn(() -> {
+        return turns.take(() -> {
             Tensor start = transformer.input(rows);
             KeyValueCache cache = new KeyValueCache(architecture, batch.sequences(), batch.length());
             KeyValues keeping = (block, key, value) -> {
@@ -217,10 +190,10 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The residual stream after the last block, {@code [s, l, d]}, of a run from a hook point on. */
     Tensor residual(HookPoint from, Tensor start, AttentionPlan plan, KeyValues seen, Map<HookPoint, Hook> hooks) {
-        return inTurn(() -> Tensors.escaping(() -> {
+        return turns.take(() -> Tensors.escaping(() -> {
             try (Pass pass = pass(hooks)) {
                 // A handle of our own: the run frees its own when it closes.
-                return new Tensor(pass.run(from, transformer.input(start), plan, null, seen, recording()));
+                return new Tensor(pass.run(from, transformer.input(start), plan, null, seen, Turns.recording()));
             }
         }));
     }
@@ -259,11 +232,11 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Final norm and unembedding of residual-stream rows {@code [..., width]}: logits {@code [..., vocabulary]}, f32. */
     public Tensor unembed(Tensor residual) {
-        return inTurn(() -> Tensors.escaping(() -> unembedded(transformer.input(residual))));
+        return turns.take(() -> Tensors.escaping(() -> unembedded(transformer.input(residual))));
     }
 
     private Tensor unembedded(Tensor residual) {
-        if (recording()) {
+        if (Turns.recording()) {
             return current().unembed(residual);
         }
         long[] shape = Tensors.shape(residual);
@@ -291,7 +264,7 @@ public final class LanguageModel implements AutoCloseable {
      */
     public LogitLens logitLens(Matrix directions, int top) {
         directions.requireCols(architecture.width(), "logitLens");
-        return inTurn(() -> {
+        return turns.take(() -> {
             try (PointerScope _ = new PointerScope()) {
                 Tensor scores = transformer.directScores(Tensors.tensor(directions)); // [count, vocabulary]
                 T_TensorTensor_T promoted = torch.topk(scores, top, 1, true, true);
@@ -307,18 +280,6 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * Tokens and scores at either end, row by row.
-     *
-     * @param top tokens a row at either end
-     * @param promoted {@code [count × top]} token ids, largest score first
-     * @param promotedScores their scores
-     * @param suppressed {@code [count × top]} token ids, smallest score first
-     * @param suppressedScores their scores
-     */
-    public record LogitLens(
-            int top, int[] promoted, float[] promotedScores, int[] suppressed, float[] suppressedScores) {}
-
-    /**
      * A continuation, token by token, with a key-value cache.
      *
      * @param hooksFrom hooks for rows that begin at a position: all of the prompt's at 0, then one row for each token written
@@ -330,7 +291,7 @@ public final class LanguageModel implements AutoCloseable {
             throw new BadInput("a prompt of " + prompt.length + " tokens and " + count
                     + " more: expected at least 1 and at most " + architecture.context() + " in all");
         }
-        return inTurn(() -> {
+        return turns.take(() -> {
             try (PointerScope _ = new PointerScope()) {
                 KeyValueCache cache = new KeyValueCache(architecture, 1, prompt.length + count);
                 int[] ids = new int[count];
@@ -355,7 +316,7 @@ public final class LanguageModel implements AutoCloseable {
                 Pass pass = pass(hooks)) {
             TokenBatch batch = TokenBatch.of(tokens);
             AttentionPlan plan = position == 0 ? plan(batch) : AttentionPlan.next(position, architecture);
-            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, recording());
+            Tensor residual = pass.run(HookPoint.embed(), embedded(batch, pass), plan, null, cache, Turns.recording());
             Tensor last = residual.narrow(1, tokens.length - 1L, 1); // [1, 1, d]
             return Tensors.floats(transformer.unembed(last).log_softmax(2));
         }
@@ -363,17 +324,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Runs a body in which the model's calls record what backward needs; outside of it they do not. */
     public <T> T withGradients(Supplier<T> body) {
-        if (lanes.inside()) {
-            return ScopedValue.where(RECORDING, true).call(() -> recorded(body));
-        }
-        turn.lock();
-        lanes.productsOnAllThreads();
-        try {
-            return ScopedValue.where(RECORDING, true).call(() -> recorded(body));
-        } finally {
-            lanes.productsOnOneThread();
-            turn.unlock();
-        }
+        return turns.recorded(body);
     }
 
     /**
@@ -391,16 +342,7 @@ public final class LanguageModel implements AutoCloseable {
      * ask for tasks in turn, which then run on its thread.
      */
     public void sideBySide(int count, IntConsumer task) {
-        if (lanes.inside()) {
-            lanes.run(count, task);
-            return;
-        }
-        turn.lock();
-        try {
-            lanes.run(count, task);
-        } finally {
-            turn.unlock();
-        }
+        turns.sideBySide(count, task);
     }
 
     private Pass pass(Map<HookPoint, Hook> hooks) {
@@ -429,34 +371,6 @@ public final class LanguageModel implements AutoCloseable {
         }
         Tensor ids = Tensors.tensor(batch.ids(), batch.sequences(), batch.length());
         return pass.hooked(HookPoint.embed(), transformer.embedding(ids));
-    }
-
-    /** One call at a time, but for those in lanes, which are a part of one; its operators recorded for backward or not. */
-    private <T> T inTurn(Supplier<T> body) {
-        if (lanes.inside()) {
-            return recorded(body);
-        }
-        turn.lock();
-        try {
-            return recorded(body);
-        } finally {
-            turn.unlock();
-        }
-    }
-
-    private static boolean recording() {
-        return RECORDING.orElse(false);
-    }
-
-    /** Sets libtorch's switch for this thread as the scope says, and back. */
-    private static <T> T recorded(Supplier<T> body) {
-        boolean before = GradMode.is_enabled();
-        GradMode.set_enabled(recording());
-        try {
-            return body.get();
-        } finally {
-            GradMode.set_enabled(before);
-        }
     }
 
     @Override

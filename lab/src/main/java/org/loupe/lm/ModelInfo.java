@@ -1,5 +1,7 @@
 package org.loupe.lm;
 
+import java.util.Arrays;
+
 /**
  * What a language model is.
  *
@@ -28,4 +30,27 @@ public record ModelInfo(
         int mlpWidth,
         int vocabulary,
         int context,
-        long parameters) {}
+        long parameters) {
+    static ModelInfo of(String name, String sha256, Architecture a) {
+        long parameters = 0;
+        for (Weight weight : Weight.values()) {
+            if (weight != Weight.UNEMBED || !a.tied()) {
+                long size = Arrays.stream(a.shape(weight)).reduce(1, (x, y) -> x * y);
+                parameters += size * (weight.inBlock() ? a.layers() : 1);
+            }
+        }
+        return new ModelInfo(
+                name,
+                sha256,
+                a.family(),
+                a.layers(),
+                a.width(),
+                a.heads(),
+                a.kvHeads(),
+                a.headWidth(),
+                a.mlpWidth(),
+                a.vocabulary(),
+                a.context(),
+                parameters);
+    }
+}

@@ -9,6 +9,7 @@ import java.util.stream.IntStream;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.HookPoint.Site;
 import org.loupe.lm.LanguageModel;
+import org.loupe.lm.LogitLens;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Matrix;
 
@@ -43,7 +44,7 @@ public final class LensLabels {
         if (latents.length == 0 || !(site.isResidual() || site == Site.ATTN_OUT || site == Site.MLP_OUT)) {
             return IntStream.of(latents).mapToObj(_ -> "").toList();
         }
-        LanguageModel.LogitLens lens = model.logitLens(rows(sae, latents), TOKENS);
+        LogitLens lens = model.logitLens(rows(sae, latents), TOKENS);
         return IntStream.range(0, latents.length)
                 .mapToObj(i -> IntStream.range(i * TOKENS, (i + 1) * TOKENS)
                         .mapToObj(

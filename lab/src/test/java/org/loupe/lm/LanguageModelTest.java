@@ -272,7 +272,7 @@ class LanguageModelTest {
         for (int i = 0; i < directions.data().length; i++) {
             directions.data()[i] = (float) random.nextDouble(-1, 1);
         }
-        LanguageModel.LogitLens lens = model.logitLens(directions, 5);
+        LogitLens lens = model.logitLens(directions, 5);
         Map<String, float[]> weights = ToyModel.weights();
         float[] gain = weights.getOrDefault("model.norm.weight", new float[0]);
         float[] unembedding = weights.getOrDefault("lm_head.weight", new float[0]);
