@@ -123,7 +123,7 @@ public final class Laboratory implements AutoCloseable {
      * @param settings keys of the training configuration, {@code key=value}
      */
     public Trained train(Path out, RowSource rows, @Nullable Judged judged, List<String> settings) {
-        return train(out, rows, ConfigReader.read(TrainConfig.DEFAULT, null, settings), judged, null);
+        return train(out, rows, configuration(settings), judged, null);
     }
 
     /**
@@ -134,7 +134,13 @@ public final class Laboratory implements AutoCloseable {
     public Trained fineTune(Path out, Path start, RowSource rows, @Nullable Judged judged, List<String> settings) {
         List<String> all = new ArrayList<>(StartFrom.settings(SaeFolder.load(start)));
         all.addAll(settings);
-        return train(out, rows, ConfigReader.read(TrainConfig.DEFAULT, null, all), judged, start);
+        return train(out, rows, configuration(all), judged, start);
+    }
+
+    private TrainConfig configuration(List<String> settings) {
+        List<String> all = new ArrayList<>(settings);
+        all.add("threads=" + workers.threads());
+        return ConfigReader.read(TrainConfig.DEFAULT, null, all);
     }
 
     /** Batches with their judge, for a configuration. */

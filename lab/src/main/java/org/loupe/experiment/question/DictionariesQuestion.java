@@ -1,8 +1,10 @@
 package org.loupe.experiment.question;
 
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.RowSource;
 import org.loupe.eval.Metric;
@@ -152,8 +154,18 @@ final class DictionariesQuestion implements Experiment {
         trainings.train(MATCHING, seed, "architecture=matching_pursuit", "tokens=" + part.tokens / 4);
         trainings.train(LEARNT, seed, "architecture=dictionary_learning", "tokens=" + part.tokens / 8);
         trainings.train(VQ, seed, "architecture=vq");
-        trainings.train(RESIDUAL, seed, "architecture=residual_vq", "latents=" + part.latents / part.k * part.k);
-        trainings.train(BITS, seed, "architecture=residual_vq", "k=" + stages(part.latents, part.k));
+        residual(part, RESIDUAL, seed, part.k);
+        residual(part, BITS, seed, stages(part.latents, part.k));
+    }
+
+    private static void residual(Part part, String variant, int seed, int stages) {
+        part.trainings.train(
+                variant,
+                seed,
+                "architecture=residual_vq",
+                "latents=" + part.latents / stages * stages,
+                "k=" + stages,
+                "tokens=" + part.tokens / 2);
     }
 
     private static Map<String, Double> evaluated(Part.Evaluate evaluate, SaeFolder.Loaded loaded) {
@@ -177,22 +189,21 @@ final class DictionariesQuestion implements Experiment {
                 loaded.info());
     }
 
-    /** The number of stages, a power of 2, whose codes take the number of bits nearest to that of k coefficients of m latents. */
+    /**
+     * The number of stages, of ⌊m / stages⌋ codes each, whose codes take the number of bits nearest to that of k coefficients of m
+     * latents.
+     */
     static int stages(int latents, int k) {
         double wanted = Codings.bits(latents, k);
-        int best = 1;
-        for (int stages = 1; stages <= latents / 2; stages *= 2) {
-            if (latents % stages == 0
-                    && Math.abs(bitsOfStages(latents, stages) - wanted)
-                            < Math.abs(bitsOfStages(latents, best) - wanted)) {
-                best = stages;
-            }
-        }
-        return best;
+        return IntStream.rangeClosed(1, latents / 2)
+                .boxed()
+                .min(Comparator.comparingDouble(stages -> Math.abs(bitsOfStages(latents, stages) - wanted)))
+                .orElse(1);
     }
 
     private static double bitsOfStages(int latents, int stages) {
-        return stages * Math.log((double) latents / stages) / Math.log(2);
+        int codes = latents / stages;
+        return stages * Math.log(codes) / Math.log(2);
     }
 
     private static Map<String, Double> known(SyntheticWorld world, SaeFolder.Loaded loaded, Laboratory lab) {
@@ -215,8 +226,8 @@ final class DictionariesQuestion implements Experiment {
                         + " dimensions, 512 latents, 5 coefficients. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
                         + scale.of("512 latents, 16 coefficients", "2,048 latents, 32 coefficients")
                         + ". Residual VQ has as many stages as the SAE has coefficients, and then as many as take about the same"
-                        + " bits. Pursuit is orthogonal matching pursuit with non-negative coefficients; matching pursuit SAEs and"
-                        + " dictionary learning see a quarter and an eighth of the rows, for they are slow. FVU on the language model is of"
+                        + " bits. Pursuit is orthogonal matching pursuit with non-negative coefficients; residual VQ, matching pursuit SAEs"
+                        + " and dictionary learning see a half, a quarter and an eighth of the rows, for they are slow. FVU on the language model is of"
                         + " unseen text, coded FVU of the store’s rows.",
                 figures(trials),
                 List.of(
