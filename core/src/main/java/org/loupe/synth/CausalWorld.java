@@ -3,6 +3,7 @@ package org.loupe.synth;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.SplitMix;
 import org.loupe.tensor.SymmetricEigen;
 import org.loupe.tensor.Workers;
 
@@ -69,7 +70,8 @@ public record CausalWorld(SynthConfig config, Matrix directions, ReadingNetwork 
     private Sample draw(int count, long stream) {
         Matrix rows = Matrix.zeros(count, config.width());
         RowMaker maker = new RowMaker(config, new Law(config), directions, new float[config.width()]);
-        Codes codes = maker.make(new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + stream), count, rows, 0);
+        long seed = SplitMix.mix(SplitMix.mix(config.seed(), 1), stream);
+        Codes codes = maker.make(new SplittableRandom(seed), count, rows, 0);
         return new Sample(rows, codes);
     }
 

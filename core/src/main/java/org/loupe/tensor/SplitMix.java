@@ -4,7 +4,10 @@ package org.loupe.tensor;
 public final class SplitMix {
     private SplitMix() {}
 
-    /** One step of SplitMix64 (Steele, Lea, Flood 2014) over the pair. */
+    /**
+     * One step of SplitMix64 (Steele, Lea, Flood 2014) over the pair. Seeds of a {@code SplittableRandom} that differ by multiples of
+     * 0x9E3779B97F4A7C15 give one stream, shifted: they are to be mixed first.
+     */
     public static long mix(long state, long salt) {
         long z = state + salt * 0x9E3779B97F4A7C15L;
         z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;

@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import org.loupe.sae.Sae;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.SplitMix;
 
 /**
  * What is done to dead latents after a step, beside losses: the lift of their biases, and resampling (after Bricken et al. 2023, Towards
@@ -78,8 +79,11 @@ final class Revival {
 
     private void resample(long step, int[] dead, Batch batch, LastFired lastFired) {
         Matrix residual = residual(batch);
-        int[] rows =
-                draw(residual, dead.length, new SplittableRandom(config.seed() * 0x9E3779B97F4A7C15L + step), kernels);
+        int[] rows = draw(
+                residual,
+                dead.length,
+                new SplittableRandom(SplitMix.mix(SplitMix.mix(config.seed(), 1), step)),
+                kernels);
         boolean[] living = new boolean[sae.latents()];
         Arrays.fill(living, true);
         for (int n = 0; n < rows.length; n++) {

@@ -3,6 +3,9 @@ package org.loupe.synth;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -39,6 +42,27 @@ final class CausalWorldTest {
                 }
             }
         }
+    }
+
+    /** Strengths are uniform in f32: of two independent samples hardly any value is in both. */
+    @Test
+    void seedsAndSplitsShareNoDraws() {
+        Set<Float> first = strengths(CausalWorld.of(false, 0).eval());
+        for (Set<Float> other : List.of(
+                strengths(CausalWorld.of(false, 1).eval()),
+                strengths(CausalWorld.of(false, 2).eval()),
+                strengths(CausalWorld.of(false, 0).train()))) {
+            long shared = first.stream().filter(other::contains).count();
+            assertTrue(shared < first.size() / 20, shared + " of " + first.size());
+        }
+    }
+
+    private static Set<Float> strengths(CausalWorld.Sample sample) {
+        Set<Float> all = new HashSet<>();
+        for (int e = 0; e < Math.min(20_000, sample.codes().entries()); e++) {
+            all.add(sample.codes().value()[e]);
+        }
+        return all;
     }
 
     @Test

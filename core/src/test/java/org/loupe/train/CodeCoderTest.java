@@ -154,7 +154,7 @@ class CodeCoderTest {
                         new float[WIDTH], row(trainer.parameter("decoder").second(), 3));
                 assertEquals(2 * BATCH, trainer.state().lastFired()[3]);
             } else {
-                assertArrayEquals(far, row(codes, 3));
+                assertArrayEquals(far, row(codes, 3), 1e-25f); // moments of the first step move it by lr
                 assertNotEquals(2 * BATCH, trainer.state().lastFired()[3]);
             }
         }

@@ -16,6 +16,7 @@ import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.SplitMix;
 import org.loupe.train.DownstreamConfig;
 import org.loupe.train.Judge;
 import org.loupe.train.JudgedRows;
@@ -222,7 +223,7 @@ public final class Downstream implements JudgedRows {
 
     private int[] order(long pass) {
         int[] drawn = IntStream.range(0, text.size()).toArray();
-        SplittableRandom random = new SplittableRandom(seed * 0x9E3779B97F4A7C15L + pass);
+        SplittableRandom random = new SplittableRandom(SplitMix.mix(SplitMix.mix(seed, 1), pass));
         for (int i = drawn.length - 1; i > 0; i--) {
             int j = random.nextInt(i + 1);
             int swap = drawn[i];

@@ -283,16 +283,18 @@ final class ByAccidentQuestion implements Experiment {
         Spread energy = trials.spread(REAL, LOCAL, ENERGY);
         String byDesign = "; of an SAE trained with the Fisher metric mass does in "
                 + Say.spread(trials.spread(APART, METRIC, TOLD_MASS));
-        String causes =
-                "Where half of the features have no effect at all, activations cannot show it: mass tells causal latents from inert"
-                        + " ones in " + Say.spread(known) + " of pairs, where chance is ½, gradients in "
-                        + Say.spread(gradients) + byDesign + ". ";
-        boolean chance = Math.abs(known.mean() - 0.5) < 0.1;
-        if (!chance) {
-            causes = "Where causes are known, activation mass tells causal latents from inert ones in "
-                    + Say.spread(known) + " of pairs, which chance alone would not, gradients in "
-                    + Say.spread(gradients) + byDesign + ". ";
-        }
+        String causes = "Where half of the features have no effect at all, "
+                + switch (new Contrast(Spread.of(trials.of(APART, LOCAL).stream()
+                                .mapToDouble(t -> t.values().getOrDefault(TOLD_MASS.key(), Double.NaN) - 0.5)
+                                .filter(Double::isFinite)
+                                .toArray()))
+                        .direction()) {
+                    case MORE -> "activations show it in part";
+                    case LESS -> "activations say the opposite";
+                    case UNCLEAR -> "activations do not show it beyond what chance would";
+                }
+                + ": mass tells causal latents from inert ones in " + Say.spread(known)
+                + " of pairs, where chance is ½, gradients in " + Say.spread(gradients) + byDesign + ". ";
         if (Double.isNaN(energy.error())) {
             return causes + "On the language model ρ of the exact effect with energy is " + Say.number(energy.mean())
                     + " in one seed, which cannot tell how far that is from another’s.";

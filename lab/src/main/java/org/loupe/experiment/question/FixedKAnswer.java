@@ -233,7 +233,7 @@ final class FixedKAnswer {
                 .orElse(BATCH);
         Spread loss = trials.spread(REAL, best, WITH_LOSS);
         String allots = Math.abs(loss.mean()) <= loss.error()
-                ? "gives tokens that are hard for the model neither more latents nor fewer"
+                ? "gives tokens that are hard for the model, as far as these seeds tell, neither more latents nor fewer"
                 : loss.mean() > 0
                         ? "gives more latents to tokens that are hard for the model"
                         : "gives fewer latents to tokens that are hard for the model";

@@ -57,8 +57,7 @@ final class InOutQuestion implements Experiment {
             "labelled",
             "latents with a clear label",
             "",
-            "share of live latents whose strongest documents are clearly of one category of WordNet, or whose strongest tokens say what they"
-                    + " are of; the index’s rule");
+            "share of live latents whose strongest documents are clearly of one category of WordNet; the index’s rule");
     static final Quantity CHANCE =
             new Quantity("labelled_by_chance", "the same by chance", "", "the same with categories dealt out anew");
     static final Quantity INPUTS = new Quantity(
@@ -268,32 +267,27 @@ final class InOutQuestion implements Experiment {
     }
 
     private static String verdict(Trials trials) {
-        Contrast fvu = trials.contrast(REAL, TRANSCODER, SAE, FVU);
-        Contrast kl = trials.contrast(REAL, TRANSCODER, SAE, KL);
-        String faithful = switch (kl.direction()) {
-            case MORE ->
-                "For faithfulness In = In: at the same budget a transcoder changes the model’s predictions more than an SAE of the"
-                        + " MLP’s output does (KL " + kl.text() + ", FVU " + fvu.text() + ")";
-            case LESS ->
-                "For faithfulness In = Out: at the same budget a transcoder changes the model’s predictions less than an SAE of the"
-                        + " MLP’s output does (KL " + kl.text() + ", FVU " + fvu.text() + ")";
-            case UNCLEAR ->
-                "Which is more faithful to the model cannot be told at this size (KL " + kl.text() + " and FVU "
-                        + fvu.text() + " for the transcoder)";
-        };
-        Contrast skip = trials.contrast(REAL, SKIP, TRANSCODER, KL);
-        String linear = switch (skip.direction()) {
-            case LESS -> "; a linear path past the latents makes up for some of it (KL " + skip.text() + ")";
-            case MORE -> "; a linear path past the latents makes it worse (KL " + skip.text() + ")";
-            case UNCLEAR -> "; whether a linear path past the latents helps cannot be told (KL " + skip.text() + ")";
-        };
+        Contrast plain = trials.contrast(REAL, TRANSCODER, SAE, KL);
+        Contrast linear = trials.contrast(REAL, SKIP, SAE, KL);
+        String head = "Which is more faithful to the model cannot be told at this size";
+        if (plain.less()) {
+            head = "For faithfulness In = Out";
+        } else if (linear.less()) {
+            head = "For faithfulness In = Out with a linear path past the latents, and without one In = In";
+        } else if (plain.more() && linear.more()) {
+            head = "For faithfulness In = In";
+        }
+        String faithful = head + ": at the same budget the model’s predictions change by "
+                + Say.number(trials.mean(REAL, SAE, KL)) + " nats a token with an SAE of the MLP’s output, by "
+                + Say.number(trials.mean(REAL, TRANSCODER, KL)) + " with a transcoder (" + plain.text() + ") and by "
+                + Say.number(trials.mean(REAL, SKIP, KL)) + " with a skip transcoder (" + linear.text() + ")";
         Contrast labels = trials.contrast(REAL, TRANSCODER, SAE, LABELLED);
         String read = switch (labels.direction()) {
             case MORE -> "more of its latents have a clear label (" + labels.text() + ")";
             case LESS -> "fewer of its latents have a clear label (" + labels.text() + ")";
             case UNCLEAR -> "whether more of its latents have a clear label cannot be told (" + labels.text() + ")";
         };
-        return faithful + linear + ". But only In = Out shows what is computed: where that is known its encoder finds "
+        return faithful + ". But only In = Out shows what is computed: where that is known its encoder finds "
                 + Say.percent(trials.mean(KNOWN, TRANSCODER, INPUTS))
                 + " of the features that are read, and on the language model " + read
                 + ".";

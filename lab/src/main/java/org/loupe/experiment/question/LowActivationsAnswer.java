@@ -16,8 +16,12 @@ import static org.loupe.experiment.question.LowActivationsQuestion.RATIO_CURVE;
 import static org.loupe.experiment.question.LowActivationsQuestion.TRUE_FIRING;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Chart;
@@ -195,13 +199,21 @@ final class LowActivationsAnswer {
                 ARCHITECTURES.stream().map(a -> text.apply(a) + " (" + a + ")").toList());
     }
 
-    /** What the seeds allow to say of all architectures alike: their common direction, else unclear. */
-    private Direction common(Quantity quantity, String variant, String than) {
-        List<Direction> directions = ARCHITECTURES.stream()
-                .map(a -> trials.contrast(a + ON_MODEL, variant, than, quantity).direction())
-                .distinct()
-                .toList();
-        return directions.size() == 1 ? directions.getFirst() : Direction.UNCLEAR;
+    /** What the seeds allow to say of a difference: one text where all architectures go the same way, else each way's with its architectures. */
+    private String say(Quantity quantity, String variant, String than, Map<Direction, String> texts) {
+        Map<Direction, List<String>> ways = ways(quantity, variant, than);
+        return ways.entrySet().stream()
+                .map(way -> texts.get(way.getKey()) + (ways.size() == 1 ? "" : " (" + Say.list(way.getValue()) + ")"))
+                .collect(Collectors.joining(", "));
+    }
+
+    private Map<Direction, List<String>> ways(Quantity quantity, String variant, String than) {
+        return ARCHITECTURES.stream()
+                .collect(Collectors.groupingBy(
+                        a -> trials.contrast(a + ON_MODEL, variant, than, quantity)
+                                .direction(),
+                        LinkedHashMap::new,
+                        Collectors.toList()));
     }
 
     private boolean oneSeed() {
@@ -223,18 +235,32 @@ final class LowActivationsAnswer {
         if (oneSeed()) {
             return "One seed cannot tell: " + numbers + ".";
         }
-        Direction whole = common(KL_RISE, WEAKEST, RANDOM);
-        if (whole == Direction.LESS) {
-            String little = matters() ? "Little, but not nothing" : "No effect that one can tell at this size";
-            return little
-                    + switch (common(KL_PER_ENERGY, WEAKEST, RANDOM)) {
-                        case LESS -> ", and less than their size says: ";
-                        case MORE -> ", and more than their size says: ";
-                        case UNCLEAR -> ", about what their size says: ";
-                    }
-                    + numbers + ".";
+        String whole = Say.sentence(say(
+                KL_RISE,
+                WEAKEST,
+                RANDOM,
+                Map.of(
+                        Direction.LESS,
+                        matters() ? "little, but not nothing" : "no effect that one can tell at this size",
+                        Direction.MORE,
+                        "yes, more than others",
+                        Direction.UNCLEAR,
+                        "we cannot tell at this size")));
+        if (!ways(KL_RISE, WEAKEST, RANDOM).keySet().equals(Set.of(Direction.LESS))) {
+            return whole + ": " + numbers + ".";
         }
-        return (whole == Direction.MORE ? "Yes, more than others: " : "We cannot tell at this size: ") + numbers + ".";
+        String size = say(
+                KL_PER_ENERGY,
+                WEAKEST,
+                RANDOM,
+                Map.of(
+                        Direction.LESS,
+                        "less than their size says",
+                        Direction.MORE,
+                        "more than their size says",
+                        Direction.UNCLEAR,
+                        "whether as much as their size says cannot be told"));
+        return whole + ", and " + size + ": " + numbers + ".";
     }
 
     private String meaning() {
@@ -248,11 +274,17 @@ final class LowActivationsAnswer {
         if (oneSeed()) {
             return "Nor can it tell whether they are harder to interpret: " + numbers + ".";
         }
-        return switch (common(LIFT, WEAKEST, STRONGEST)) {
-                    case LESS -> "They are harder to interpret: ";
-                    case MORE -> "They are easier to interpret: ";
-                    case UNCLEAR -> "Whether they are harder to interpret does not come out alike for all three: ";
-                }
-                + numbers + ".";
+        String harder = say(
+                LIFT,
+                WEAKEST,
+                STRONGEST,
+                Map.of(
+                        Direction.LESS,
+                        "they are harder to interpret",
+                        Direction.MORE,
+                        "they are easier to interpret",
+                        Direction.UNCLEAR,
+                        "whether they are harder to interpret cannot be told"));
+        return Say.sentence(harder) + ": " + numbers + ".";
     }
 }

@@ -79,8 +79,16 @@ final class KnownCausesTest {
                     new float[d],
                     new Activation.Relu(),
                     true);
-            Matrix g = world.network().sampledGradients(x, new SplittableRandom(1), workers);
-            FisherEffects effects = FisherEffects.of(sae, new GradientRows(x, g), x.rows(), workers);
+            int draws = 8; // of the sampled labels: one is off by up to 13 %
+            double[] effects = new double[latents];
+            for (int draw = 0; draw < draws; draw++) {
+                Matrix g = world.network().sampledGradients(x, new SplittableRandom(draw), workers);
+                double[] drawn = FisherEffects.of(sae, new GradientRows(x, g), x.rows(), workers)
+                        .effect();
+                for (int i = 0; i < latents; i++) {
+                    effects[i] += drawn[i] / draws;
+                }
+            }
 
             double epsilon = 1e-2;
             for (int i = 0; i < latents; i++) {
@@ -95,7 +103,7 @@ final class KnownCausesTest {
                     }
                 }
                 double exact = x.rows() * world.network().kl(x, moved, workers) / (epsilon * epsilon);
-                assertEquals(exact, effects.effect()[i], 0.08 * exact);
+                assertEquals(exact, effects[i], 0.05 * exact);
             }
         }
     }

@@ -71,9 +71,23 @@ final class LowActivationsQuestionTest {
     @Test
     void littleByTheirSizeOrMore() {
         trials(near(0.1), SCATTERED, SCATTERED);
-        says("about what their size says", "does not come out alike");
+        says(
+                "and whether as much as their size says cannot be told",
+                "Whether they are harder to interpret cannot be told");
         trials(near(0.1), near(2), near(2));
         says("more than their size says", "They are easier to interpret");
+    }
+
+    @Test
+    void architecturesCanDiffer() {
+        trials(near(0.1), near(0.5), near(0.2));
+        all.removeIf(trial -> trial.part().startsWith("ReLU") && trial.variant().equals(WEAKEST));
+        for (int seed = 0; seed < 3; seed++) {
+            add("ReLU", WEAKEST, seed, near(0.1)[seed], near(3)[seed], SCATTERED[seed]);
+        }
+        says(
+                "more than their size says (ReLU), less than their size says (TopK and JumpReLU)",
+                "Whether they are harder to interpret cannot be told (ReLU), they are harder to interpret (TopK and JumpReLU)");
     }
 
     @Test
