@@ -146,7 +146,7 @@ export class LatentPage {
 
   example(e) {
     return html`<li class="example">
-      <span class="strength" .style=${`--w:${(e.activation / this.data.latent.max).toFixed(3)}`}>${activation(e.activation)}</span>
+      <span class=${e.activation < 0 ? 'strength negative' : 'strength'} .style=${`--w:${(Math.abs(e.activation) / this.data.latent.max).toFixed(3)}`}>${activation(e.activation)}</span>
       <p>${e.cutBefore ? html`<span class="cut">…</span>` : nothing}${highlighted(e.tokens, e.activations, this.data.latent.max, e.at)}${e.cutAfter ? html`<span class="cut">…</span>` : nothing}</p>
       ${category(e.category)}
     </li>`;

@@ -105,13 +105,13 @@ export class TextPage {
     for (const t of tokens) {
       for (const f of t.latents) {
         const known = found.get(f.latent) ?? {latent: f.latent, activation: 0, effect: null};
-        known.activation = Math.max(known.activation, f.activation);
+        if (Math.abs(f.activation) > Math.abs(known.activation)) known.activation = f.activation;
         if (f.effect !== null) known.effect = (known.effect ?? 0) + f.effect;
         found.set(f.latent, known);
       }
     }
-    const size = f => (this.order === 'effect' ? Math.abs(f.effect ?? 0) : f.activation);
-    return [...found.values()].sort((a, b) => size(b) - size(a) || b.activation - a.activation);
+    const size = f => (this.order === 'effect' ? Math.abs(f.effect ?? 0) : Math.abs(f.activation));
+    return [...found.values()].sort((a, b) => size(b) - size(a) || Math.abs(b.activation) - Math.abs(a.activation));
   }
 
   draw() {
@@ -148,7 +148,7 @@ export class TextPage {
 
   found() {
     const firing = this.firing();
-    const max = Math.max(...firing.map(f => f.activation));
+    const max = Math.max(...firing.map(f => Math.abs(f.activation)));
     const effects = firing.some(f => f.effect !== null);
     const of = this.token === null ? 'the whole text' : html`token ${piece(this.result.tokens[this.token].text)}`;
     return html`<div class="columns">
@@ -181,19 +181,19 @@ export class TextPage {
     const value = this.latent === null ? 0 : token.latents.find(f => f.latent === this.latent)?.activation ?? 0;
     const max = this.latent === null ? 1 : this.peak(this.latent);
     const [blank, text] = parted(token.text);
-    return html`${blank}<button class=${value ? 'tok on' : 'tok'} aria-pressed=${i === this.token} data-value=${value ? activation(value) : nothing}
-      .style=${`--a:${(value / max).toFixed(3)}`} @click=${() => this.choose(i)}>${text}</button>`;
+    return html`${blank}<button class=${value ? `tok on${value < 0 ? ' negative' : ''}` : 'tok'} aria-pressed=${i === this.token} data-value=${value ? activation(value) : nothing}
+      .style=${`--a:${(Math.abs(value) / max).toFixed(3)}`} @click=${() => this.choose(i)}>${text}</button>`;
   }
 
   peak(latent) {
-    return Math.max(...this.result.tokens.map(t => t.latents.find(f => f.latent === latent)?.activation ?? 0));
+    return Math.max(...this.result.tokens.map(t => Math.abs(t.latents.find(f => f.latent === latent)?.activation ?? 0)));
   }
 
   line(f, max) {
     const row = this.result.latents[f.latent];
-    return html`<li><a href=${`/latent/${f.latent}`} data-inside data-latent=${f.latent} .style=${`--w:${(f.activation / max).toFixed(3)}`}
+    return html`<li><a href=${`/latent/${f.latent}`} data-inside data-latent=${f.latent} .style=${`--w:${(Math.abs(f.activation) / max).toFixed(3)}`}
       @mouseenter=${() => this.point(f.latent)} @focus=${() => this.point(f.latent)} @blur=${() => this.point(null)}>
-      <span class="strength">${activation(f.activation)}</span>
+      <span class=${f.activation < 0 ? 'strength negative' : 'strength'}>${activation(f.activation)}</span>
       <span class="number">${f.latent}</span>
       <span class="label">${row.clear ? name(row) : html`${row.tokens.slice(0, 4).map(piece)}`}</span>
       ${f.effect === null ? nothing : html`<span class="does" title=${EFFECT}>${f.effect > 0 ? '+' : ''}${nats(f.effect)}</span>`}</a></li>`;

@@ -2,12 +2,12 @@ import {html, nothing} from '/lib/lit-html/lit-html.js';
 import {activation, parted, visible} from './ui.js';
 
 /**
- * Text with each token's background by its activation. The strongest is a tab stop; the arrow keys go on to the other active
+ * Text with each token's background by its activation, in another colour where that is negative. The strongest is a tab stop; the arrow keys go on to the other active
  * ones. A token's value shows on hover and focus.
  *
  * @param tokens the pieces of text
  * @param values activation of each; null where there is none to show
- * @param max the activation drawn in full colour
+ * @param max the size of activation drawn in full colour
  * @param at index of the strongest
  */
 export function highlighted(tokens, values, max, at) {
@@ -20,8 +20,8 @@ export function highlighted(tokens, values, max, at) {
     }
     const [blank, text] = parted(token);
     return html`${blank}<span
-      class=${i === at ? 'tok on peak' : 'tok on'}
-      .style=${`--a:${(value / max).toFixed(3)}`}
+      class=${`tok on${i === at ? ' peak' : ''}${value < 0 ? ' negative' : ''}`}
+      .style=${`--a:${(Math.abs(value) / max).toFixed(3)}`}
       tabindex=${i === at ? 0 : -1}
       data-value=${activation(value)}
       aria-label=${`${token.trim()}, activation ${activation(value)}`}

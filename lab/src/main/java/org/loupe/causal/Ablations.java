@@ -73,7 +73,7 @@ final class Ablations {
      * Measures.
      *
      * @param which firings, by number
-     * @param strongest each latent's largest activation: what is added to amplify it
+     * @param strongest each latent's largest |f|: what is added, with the firing's sign, to amplify it
      */
     List<Ablated> of(int[] which, float[] strongest) {
         Ablated[] out = new Ablated[which.length];
@@ -108,7 +108,7 @@ final class Ablations {
             float[] more = new float[firing.length];
             for (int i = 0; i < firing.length; i++) {
                 own.add(end(firing[i], 1));
-                more[i] = strongest[firings.latent()[firing[i]]];
+                more[i] = Math.copySign(strongest[firings.latent()[firing[i]]], firings.activation()[firing[i]]);
             }
             try (PointerScope _ = new PointerScope()) {
                 Tensor before = cleanAt(rows(own));

@@ -51,7 +51,7 @@ public final class EffectMeasurement {
      *
      * @param count firings
      * @param rows rows of the store
-     * @param strongest largest activation
+     * @param strongest largest |f|
      * @param bands upper ends of the three weaker quarters of its firings
      */
     public record Known(long[] count, long rows, float[] strongest, float[][] bands) {}

@@ -12,9 +12,10 @@ final class FiringSums {
     final long[] positive;
     final double[] effect;
     final double[] absolute;
+    /** Σ f²‖d‖². */
     final double[] energy;
 
-    /** Σ f. */
+    /** Σ |f|. */
     final double[] mass;
 
     final double[][] bandAbsolute;
@@ -75,13 +76,13 @@ final class FiringSums {
             touched[touchedCount++] = latent;
         }
         double e = (double) activation * activation * squares[latent];
-        int band = band(activation, bands[latent]);
+        int band = band(Math.abs(activation), bands[latent]);
         count[latent]++;
         positive[latent] += a > 0 ? 1 : 0;
         effect[latent] += a;
         absolute[latent] += Math.abs(a);
         energy[latent] += e;
-        mass[latent] += activation;
+        mass[latent] += Math.abs(activation);
         bandAbsolute[band][latent] += Math.abs(a);
         bandEnergy[band][latent] += e;
         bandCount[band][latent]++;
@@ -89,10 +90,10 @@ final class FiringSums {
         ownEnergy[latent] += e;
     }
 
-    /** The band of an activation. */
-    static int band(float activation, float[] ends) {
+    /** The band of an activation by its size. */
+    static int band(float size, float[] ends) {
         int band = 0;
-        while (band < BANDS - 1 && activation > ends[band]) {
+        while (band < BANDS - 1 && size > ends[band]) {
             band++;
         }
         return band;

@@ -11,7 +11,7 @@ import java.util.List;
  * @param rank 0 for the first of its group
  * @param document number of the document in the store
  * @param category the document's category, or empty
- * @param activation the latent's largest activation in the document
+ * @param activation the latent's activation of largest size in the document
  * @param at index in {@code tokens} where that is
  * @param position its position in the document, the prefix counted
  * @param cutBefore whether the document goes on before the first token

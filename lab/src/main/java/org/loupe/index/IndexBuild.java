@@ -196,8 +196,11 @@ final class IndexBuild {
         workers.forEach(latents, CHUNK, (from, to, worker) -> {
             for (int i = from; i < to; i++) {
                 float[] values = postings.of(i).value();
-                Arrays.sort(values);
                 int n = values.length;
+                for (int v = 0; v < n; v++) {
+                    values[v] = Math.abs(values[v]);
+                }
+                Arrays.sort(values);
                 count[i] = n;
                 strongest[i] = n == 0 ? 0 : values[n - 1];
                 bands[i] = n == 0

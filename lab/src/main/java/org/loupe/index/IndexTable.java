@@ -22,8 +22,11 @@ record IndexTable(String table, List<Column> columns) {
                     new Column("count", "BIGINT", "rows of the store on which it fires (activation above 0)"),
                     new Column("density", "DOUBLE", "count / rows of the store"),
                     new Column("documents", "INTEGER", "documents in which it fires"),
-                    new Column("mean", "FLOAT", "mean activation over the rows on which it fires; 0 if it never does"),
-                    new Column("max", "FLOAT", "largest activation"),
+                    new Column(
+                            "mean",
+                            "FLOAT",
+                            "mean size of the activation over the rows on which it fires; 0 if it never does"),
+                    new Column("max", "FLOAT", "largest size of an activation"),
                     new Column("histogram", "INTEGER[]", "counts in 40 equal-width bins of (0, max]"),
                     new Column(
                             "label",
@@ -68,12 +71,15 @@ record IndexTable(String table, List<Column> columns) {
                     new Column(
                             "interval",
                             "INTEGER",
-                            "-1: a top example; i >= 0: sampled from documents whose largest activation lies"
+                            "-1: a top example; i >= 0: sampled from documents whose largest activation, by size, lies"
                                     + " in (i, i + 1] / 5 of the latent's"),
                     new Column("rank", "INTEGER", "0 for the first of its group"),
                     new Column("document", "INTEGER", "number of the document in the store"),
                     new Column("category", "VARCHAR", "the document's category, or empty"),
-                    new Column("activation", "FLOAT", "the latent's largest activation in the document"),
+                    new Column(
+                            "activation",
+                            "FLOAT",
+                            "the latent's largest activation in the document, by size; with its sign"),
                     new Column("at", "INTEGER", "index in tokens where that is, from 0"),
                     new Column("position", "INTEGER", "its position in the document, the prefix counted"),
                     new Column("cut_before", "BOOLEAN", "the document goes on before the first token"),

@@ -11,8 +11,8 @@ import org.loupe.io.BadInput;
  * @param count rows on which it fires (activation above 0)
  * @param density count / rows of the store
  * @param documents documents in which it fires
- * @param mean mean activation over the rows on which it fires; 0 if it never does
- * @param max largest activation
+ * @param mean mean |f| over the rows on which it fires; 0 if it never does
+ * @param max largest |f|
  * @param histogram counts in {@link IndexConfig#HISTOGRAM_BINS} equal-width bins of (0, max]
  * @param best the most enriched category, clear or not; null where the documents have none
  * @param category name of that category, or empty

@@ -103,7 +103,7 @@ final class Postings implements AutoCloseable {
                 for (int r = 0; r < count; r++) {
                     int before = bytes.position();
                     for (int e = active.starts()[r]; e < active.starts()[r + 1]; e++) {
-                        if (active.value()[e] > 0) {
+                        if (active.value()[e] != 0) {
                             bytes.putInt(active.index()[e]).putFloat(active.value()[e]);
                             counts[active.index()[e] + 1]++;
                         }

@@ -57,10 +57,10 @@ final class Profiler {
         String label = best != null && best.enrichment().clear(categories)
                 ? label(text.categories().get(best.category()), top)
                 : "";
-        float max = hits.isEmpty() ? 0 : hits.getFirst().value();
+        float max = hits.isEmpty() ? 0 : Math.abs(hits.getFirst().value());
         double sum = 0;
         for (float v : firings.value()) {
-            sum += v;
+            sum += Math.abs(v);
         }
         int count = firings.row().length;
         LatentProfile profile = new LatentProfile(
@@ -95,15 +95,15 @@ final class Profiler {
             int to = from;
             int peak = from;
             for (; to < row.length && text.document()[row[to]] == document; to++) {
-                if (firings.value()[to] > firings.value()[peak]) {
+                if (Math.abs(firings.value()[to]) > Math.abs(firings.value()[peak])) {
                     peak = to;
                 }
             }
             hits.add(new Hit(document, from, to, peak, firings.value()[peak]));
             from = to;
         }
-        // Activations are positive, so their bits ascend with them; documents ascend with the index.
-        return ordered(hits, h -> ~Float.floatToRawIntBits(hits.get(h).value()));
+        // The bits of |f| ascend with it; documents ascend with the index.
+        return ordered(hits, h -> ~Float.floatToRawIntBits(Math.abs(hits.get(h).value())));
     }
 
     /** Hits by an unsigned key, of equal ones the earlier: sorted as longs, which is much faster than by a comparator. */
@@ -123,7 +123,7 @@ final class Profiler {
     private static int[] histogram(float[] values, float max) {
         int[] bins = new int[IndexConfig.HISTOGRAM_BINS];
         for (float v : values) {
-            bins[interval(v, max, bins.length)]++;
+            bins[interval(Math.abs(v), max, bins.length)]++;
         }
         return bins;
     }
@@ -211,7 +211,9 @@ final class Profiler {
             boolean shown = examples.size() < config.top()
                     && add(examples, seen, example(latent, -1, examples.size(), firings, hit));
             if (!shown) {
-                intervals.get(interval(hit.value(), max, config.intervals())).add(hit);
+                intervals
+                        .get(interval(Math.abs(hit.value()), max, config.intervals()))
+                        .add(hit);
             }
         }
         for (int i = config.intervals() - 1; i >= 0; i--) {
@@ -221,8 +223,8 @@ final class Profiler {
             for (int h = 0; h < members.size() && sampled.size() < config.perInterval(); h++) {
                 add(sampled, seen, example(latent, i, 0, firings, members.get(h)));
             }
-            sampled.sort(
-                    Comparator.comparingDouble((Example e) -> -e.activation()).thenComparingInt(Example::document));
+            sampled.sort(Comparator.comparingDouble((Example e) -> -Math.abs(e.activation()))
+                    .thenComparingInt(Example::document));
             for (int rank = 0; rank < sampled.size(); rank++) {
                 examples.add(sampled.get(rank).ranked(rank));
             }

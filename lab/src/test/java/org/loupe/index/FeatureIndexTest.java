@@ -26,9 +26,11 @@ import org.loupe.activations.ActivationStore;
 import org.loupe.activations.StoreInfo;
 import org.loupe.io.BadInput;
 import org.loupe.io.Provenance;
+import org.loupe.sae.Activation;
 import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.sae.SaeInfo;
+import org.loupe.tensor.Matrix;
 import org.loupe.tensor.Workers;
 
 class FeatureIndexTest {
@@ -99,6 +101,44 @@ class FeatureIndexTest {
             }
         }
         assertEquals(rows, built.rows());
+    }
+
+    /** The same encoder with half of its rows turned round, under AbsTopK: the same firings with the other sign. */
+    @Test
+    void negativeActivationsCountByTheirSize() {
+        Sae sae = SyntheticStore.sae().sae();
+        Matrix turned =
+                new Matrix(sae.latents(), sae.dIn(), sae.encoder().data().clone());
+        for (int l = 0; l < sae.latents(); l += 2) {
+            turned.data()[l * sae.dIn() + l] = -1;
+        }
+        SaeFolder.Loaded signed = new SaeFolder.Loaded(
+                new Sae(turned, sae.encoderBias(), sae.decoder(), sae.decoderBias(), new Activation.AbsTopK(5), false),
+                SyntheticStore.sae().info());
+        Path out = folder.resolve("signed");
+        try (ActivationStore store = SyntheticStore.write(folder.resolve("signed-store"));
+                Workers workers = new Workers(2)) {
+            FeatureIndex.build(
+                    signed, store, Vocabulary.unknown(), new IndexConfig(20, 5, 4, 50, 0), null, out, workers, _ -> {});
+        }
+        try (FeatureIndex other = FeatureIndex.open(out)) {
+            for (int l = 0; l < SyntheticStore.LATENTS; l++) {
+                int sign = l % 2 == 0 ? -1 : 1;
+                LatentProfile expected = index.profile(l);
+                LatentProfile found = other.profile(l);
+                assertEquals(expected.count(), found.count());
+                assertEquals(expected.mean(), found.mean());
+                assertEquals(expected.max(), found.max());
+                assertEquals(expected.label(), found.label());
+                assertEquals(expected.flags(), found.flags());
+                assertArrayEquals(expected.histogram(), found.histogram());
+                assertEquals(
+                        index.examples(l).stream()
+                                .map(e -> sign * e.activation())
+                                .toList(),
+                        other.examples(l).stream().map(Example::activation).toList());
+            }
+        }
     }
 
     /** A transcoder of the same encoder, on a store of pairs: its latents fire on the inputs, whatever the targets are. */

@@ -113,8 +113,8 @@ final class TextProbe implements AutoCloseable {
             List<Firing> firing = IntStream.range(active.starts()[t], active.starts()[t + 1])
                     .mapToObj(e -> new Firing(
                             active.index()[e], active.value()[e], effects.get(key(place, active.index()[e]))))
-                    .filter(f -> f.activation() > 0)
-                    .sorted(Comparator.comparingDouble((Firing f) -> -f.activation())
+                    .filter(f -> f.activation() != 0)
+                    .sorted(Comparator.comparingDouble((Firing f) -> -Math.abs(f.activation()))
                             .thenComparingInt(Firing::latent))
                     .toList();
             tokens.add(new Token(model.piece(ids[t]), firing));
