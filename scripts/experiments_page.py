@@ -23,8 +23,9 @@ page = [
     "# The note's questions, answered",
     "",
     "Each answer comes from one command, which anybody can run again. Made by `scripts/experiments.sh`; numbers are means over seeds, with the smallest",
-    "and the largest in brackets. Definitions of all quantities stand in the report that the command writes. Minutes are those of the runs that made this page;",
-    "several ran beside other work on the same processors.",
+    "and the largest in brackets. After ± stands half of the mean's 95 % interval by Student's t over the seeds, of each comparison alone: nothing is corrected",
+    "for the number of comparisons. Definitions of all quantities stand in the report that the command writes. Minutes are those of the runs that made this",
+    "page; several ran beside other work on the same processors.",
     "",
 ]
 found = {}

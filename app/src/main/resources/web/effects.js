@@ -73,7 +73,7 @@ export class EffectsPage {
     const r = this.data.summary.relevance;
     return html`<section class="card"><h2>Is causal relevance an accident?</h2>
       <p class="big">ρ = ${rho(r.totalEnergy)}</p>
-      <p>Rank correlation of a latent’s <b>total effect</b> with its energy Σ f²; with Σ f ${rho(r.totalMass)}, with how often it fires ${rho(r.totalFrequency)}.
+      <p>Rank correlation of a latent’s <b>total effect</b> with its energy Σ f²‖d‖²; with Σ |f| ${rho(r.totalMass)}, with how often it fires ${rho(r.totalFrequency)}.
         Of the effect of <b>one firing</b> with the mean activation ${rho(r.eachMean)}, with how often it fires ${rho(r.eachFrequency)}.</p></section>`;
   }
 

@@ -60,15 +60,15 @@ public record EffectSummary(
      * @param half 50 % of the total effect
      * @param most 90 %
      * @param nearlyAll 99 %
-     * @param mostEnergy the share that carries 90 % of the energy Σ f², beside it
+     * @param mostEnergy the share that carries 90 % of the energy Σ f²‖d‖², beside it
      */
     public record Concentration(double half, double most, double nearlyAll, double mostEnergy) {}
 
     /**
      * Spearman's ρ over live latents of the exact effect with what one sees without running the model.
      *
-     * @param totalEnergy total effect with Σ f²
-     * @param totalMass total effect with Σ f
+     * @param totalEnergy total effect with Σ f²‖d‖²
+     * @param totalMass total effect with Σ |f|
      * @param totalFrequency total effect with the number of firings
      * @param eachMean effect of a firing with the mean activation
      * @param eachFrequency effect of a firing with the number of firings
@@ -79,7 +79,7 @@ public record EffectSummary(
     /**
      * A quarter of each latent's firings.
      *
-     * @param energy its share of Σ f²
+     * @param energy its share of Σ f²‖d‖²
      * @param attribution its share of Σ |attribution|
      * @param kl its share of the exact effect
      * @param increase mean exact ΔCE of a firing, nats

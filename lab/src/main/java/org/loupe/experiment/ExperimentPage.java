@@ -45,6 +45,11 @@ final class ExperimentPage {
         for (Quantity quantity : report.experiment().quantities()) {
             fact(out, quantity.axis(), quantity.definition());
         }
+        fact(
+                out,
+                "±",
+                "half of the mean’s 95 % interval by Student’s t over the seeds, of each comparison alone: nothing is corrected for the"
+                        + " number of comparisons");
         out.append("</dl>\n<h2>Where it comes from</h2>\n<dl class=\"facts\">\n");
         fact(out, "Command", report.command());
         fact(out, "Loupe", report.provenance().loupe());

@@ -35,7 +35,7 @@ final class ByAccidentQuestion implements Experiment {
     /** Half of a 95 % interval of a difference of ρ from which on nothing can be said. */
     private static final double WIDE = 0.1;
 
-    static final Quantity ENERGY = rho("rho_energy", "ρ with energy", "Σ f²");
+    static final Quantity ENERGY = rho("rho_energy", "ρ with energy", "Σ f²‖d‖²");
     static final Quantity MASS = rho("rho_mass", "ρ with mass", "activation mass Σ |f|");
     static final Quantity FREQUENCY = rho("rho_frequency", "ρ with frequency", "the number of firings");
     static final Quantity FISHER =
@@ -53,7 +53,7 @@ final class ByAccidentQuestion implements Experiment {
             "",
             "smallest share of live latents that has 90 % of the exact effect");
     static final Quantity FEW_ENERGY = new Quantity(
-            "energy_90", "latents for 90 % of the energy", "", "smallest share of live latents that has 90 % of Σ f²");
+            "energy_90", "latents for 90 % of the energy", "", "smallest share of live latents that has 90 % of Σ f²‖d‖²");
 
     private static Quantity rho(String key, String label, String with) {
         return new Quantity(key, label, "", "Spearman’s ρ over live latents of the exact total effect with " + with);
