@@ -62,8 +62,8 @@ final class DemoRun {
                 LanguageModel model = ModelOption.load(terminal, DemoPlan.MODEL, Precision.F32, threads)) {
             try (ActivationStore rows = ActivationStore.open(store)) {
                 train(rows, times);
-                EvalReport report = evaluate(
-                        rows, new EvalStage.Causal(model, rows.info(), corpus, plan.evalTokens()), workers, times);
+                EvalReport report =
+                        evaluate(rows, new EvalStage.Causal(model, rows, corpus, plan.evalTokens()), workers, times);
                 IndexInfo info = IndexStage.run(
                         terminal, sae, rows, model, IndexConfig.DEFAULT, plan.effects(), index, false, workers);
                 double seconds = info.seconds().values().stream()

@@ -84,7 +84,7 @@ final class EvalCommand extends LoupeCommand {
                 evaluate(terminal, opened, options, null, workers);
             } else if (opened instanceof ActivationStore store) {
                 try (LanguageModel language = ModelOption.load(terminal, model, Precision.F32, threads.count())) {
-                    EvalStage.Causal causal = new EvalStage.Causal(language, store.info(), text.corpus(), tokens);
+                    EvalStage.Causal causal = new EvalStage.Causal(language, store, text.corpus(), tokens);
                     evaluate(terminal, store, options, causal, workers);
                 }
             } else {

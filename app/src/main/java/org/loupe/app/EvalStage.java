@@ -4,8 +4,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.loupe.activations.ActivationStore;
 import org.loupe.activations.RowSource;
-import org.loupe.activations.StoreInfo;
 import org.loupe.causal.CausalEvaluation;
 import org.loupe.causal.HeldOutText;
 import org.loupe.eval.EvalReport;
@@ -31,10 +31,10 @@ final class EvalStage {
     /**
      * The model's side of an evaluation.
      *
-     * @param store the rows' own, which says what text they do not come from
+     * @param store the rows' own, which has the documents that they come from
      * @param tokens of held-out text
      */
-    record Causal(LanguageModel model, StoreInfo store, Corpus corpus, long tokens) {}
+    record Causal(LanguageModel model, ActivationStore store, Corpus corpus, long tokens) {}
 
     /** @param causal null for the metrics on rows alone */
     static EvalReport run(
@@ -58,7 +58,13 @@ final class EvalStage {
                 List<TokenBatch> text =
                         HeldOutText.batches(causal.model(), causal.corpus(), causal.store(), causal.tokens());
                 report = CausalEvaluation.run(
-                        rows, loaded, causal.model(), text, causal.store().normLimits(), workers, shown);
+                        rows,
+                        loaded,
+                        causal.model(),
+                        text,
+                        causal.store().info().normLimits(),
+                        workers,
+                        shown);
             }
         }
         report.write(out.resolve(JSON));

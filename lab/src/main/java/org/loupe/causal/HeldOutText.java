@@ -1,8 +1,13 @@
 package org.loupe.causal;
 
+import java.nio.IntBuffer;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import org.loupe.activations.ActivationStore;
+import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
 import org.loupe.harvest.TokenPlan;
 import org.loupe.io.BadInput;
@@ -18,28 +23,71 @@ public final class HeldOutText {
     private HeldOutText() {}
 
     /**
-     * Rows of tokens from documents after the store's last one, in the corpus' order shuffled by the store's seed; from all
-     * documents when the store was made from another text.
+     * Rows of tokens from documents that are not in the store, in the corpus' order shuffled by the store's seed. A document is
+     * known by its tokens, whatever the text is called and whatever else is in it. Where the store's documents lead that order,
+     * as in the text that was harvested, all that follow them are taken.
      *
-     * @param corpus the text as it was given to the harvest, or another one
      * @param tokens document tokens wanted; fewer when the text ends before
      * @throws BadInput when the whole text is in the store
      */
+    public static List<TokenBatch> batches(LanguageModel model, Corpus corpus, ActivationStore store, long tokens) {
+        StoreInfo info = store.info();
+        int room = context(info) - info.prefix().size();
+        Set<IntBuffer> stored = new HashSet<>();
+        DocumentTable table = store.documents();
+        for (int d = 0; d < table.size(); d++) {
+            stored.add(IntBuffer.wrap(table.get(d).tokens()));
+        }
+        Corpus ordered = corpus.shuffled(info.provenance().seed());
+        int used = info.corpusDocuments();
+        if (used > 0
+                && used <= ordered.size()
+                && IntStream.range(0, used).allMatch(i -> isIn(stored, encoded(model, ordered, i), room))) {
+            return batches(model, corpus, info, tokens);
+        }
+        List<Integer> unseen = new ArrayList<>();
+        long taken = 0;
+        for (int i = 0; i < ordered.size() && taken < tokens; i++) {
+            int[] ids = encoded(model, ordered, i);
+            if (!isIn(stored, ids, room)) {
+                unseen.add(i);
+                taken += ids.length;
+            }
+        }
+        int[] chosen = unseen.stream().mapToInt(i -> i).toArray();
+        return packed(model, new Corpus.Selection(ordered, chosen), info, tokens);
+    }
+
+    /**
+     * The same of the very text that the store was harvested from: the documents after the store's last one.
+     *
+     * @throws BadInput when the whole text is in the store
+     */
     public static List<TokenBatch> batches(LanguageModel model, Corpus corpus, StoreInfo store, long tokens) {
-        Map<String, String> made = store.configuration();
-        boolean same = corpus.name().equals(store.provenance().text())
-                && String.valueOf(corpus.size()).equals(made.get("text_documents"));
-        int first = same ? store.corpusDocuments() : 0;
-        if (first >= corpus.size()) {
-            throw new BadInput("all " + corpus.size() + " documents of the text '" + corpus.name()
+        Corpus ordered = corpus.shuffled(store.provenance().seed());
+        int used = Math.min(store.corpusDocuments(), ordered.size());
+        return packed(model, ordered.range(used, ordered.size()), store, tokens);
+    }
+
+    private static int[] encoded(LanguageModel model, Corpus corpus, int document) {
+        return model.tokenizer().encode(corpus.get(document).text());
+    }
+
+    /** A document longer than a row stands in the store in pieces, and is known by the first. */
+    private static boolean isIn(Set<IntBuffer> stored, int[] ids, int room) {
+        return ids.length == 0 || stored.contains(IntBuffer.wrap(ids, 0, Math.min(ids.length, room)));
+    }
+
+    private static List<TokenBatch> packed(LanguageModel model, Corpus unseen, StoreInfo store, long tokens) {
+        if (unseen.size() == 0) {
+            throw new BadInput("all documents of the text '" + unseen.name()
                     + "' are in the store, so none is left to evaluate on: harvest fewer tokens, or name another text");
         }
-        Corpus unseen = corpus.shuffled(store.provenance().seed()).range(first, corpus.size());
         TokenPlan plan = TokenPlan.of(
                 unseen,
                 model.tokenizer()::encode,
                 store.prefix().stream().mapToInt(Integer::intValue).toArray(),
-                context(made),
+                context(store),
                 tokens,
                 _ -> {});
         List<TokenBatch> batches = new ArrayList<>();
@@ -49,8 +97,8 @@ public final class HeldOutText {
         return batches;
     }
 
-    private static int context(Map<String, String> configuration) {
-        String context = configuration.getOrDefault("context", "");
+    private static int context(StoreInfo store) {
+        String context = store.configuration().getOrDefault("context", "");
         try {
             return Integer.parseInt(context);
         } catch (NumberFormatException e) {

@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -197,14 +200,17 @@ class CausalEvaluationTest {
         }
     }
 
-    @Test
-    void theTextIsNotInTheStore() {
+    private static Set<String> stored(ActivationStore store) {
         Set<String> stored = new HashSet<>();
         for (int d = 0; d < store.documents().size(); d++) {
             stored.add(store.documents().get(d).text());
         }
+        return stored;
+    }
+
+    private static Set<String> heldOut(Corpus corpus, ActivationStore store) {
         Set<String> heldOut = new HashSet<>();
-        for (TokenBatch batch : HeldOutText.batches(model, corpus("a"), store.info(), 10_000)) {
+        for (TokenBatch batch : HeldOutText.batches(model, corpus, store, 10_000)) {
             int[] segments = Objects.requireNonNull(batch.segments());
             StringBuilder text = new StringBuilder();
             for (int i = 0; i < batch.size(); i++) {
@@ -219,15 +225,47 @@ class CausalEvaluationTest {
                 }
             }
         }
-        assertEquals(60, stored.size() + heldOut.size());
-        heldOut.retainAll(stored);
-        assertEquals(Set.of(), heldOut);
+        return heldOut;
+    }
+
+    @Test
+    void theTextIsNotInTheStore() {
+        Set<String> heldOut = heldOut(corpus("a"), store);
+        assertEquals(60, stored(store).size() + heldOut.size());
+        assertTrue(Collections.disjoint(stored(store), heldOut));
+    }
+
+    @Test
+    void theStoresDocumentsAreKnownWhateverTheTextIsCalledAndGains(@TempDir Path texts) throws IOException {
+        Path notes = Files.createDirectory(texts.resolve("notes"));
+        for (int i = 0; i < 20; i++) {
+            Files.writeString(notes.resolve(i + ".txt"), ("the note in " + i * i + " thing ").repeat(1 + i % 5));
+        }
+        HarvestConfig config = new HarvestConfig(HOOK, 400, 32, 4, Dtype.F32, 1000, false, 5);
+        Harvest.run(model, text(notes), config, texts.resolve("store"), _ -> {});
+        try (ActivationStore half = ActivationStore.open(texts.resolve("store"))) {
+            Set<String> stored = stored(half);
+            Set<String> rest = heldOut(text(notes), half);
+            assertTrue(Collections.disjoint(stored, rest) && !rest.isEmpty(), rest.toString());
+            assertEquals(rest, heldOut(text(texts.resolve(".").resolve("notes")), half));
+            assertEquals(rest, heldOut(text(Path.of("").toAbsolutePath().relativize(notes)), half));
+
+            Files.writeString(notes.resolve("added.txt"), "the added thing");
+            Set<String> more = heldOut(text(notes), half);
+            assertTrue(more.containsAll(rest) && more.contains("the added thing"), more.toString());
+            assertEquals(rest.size() + 1, more.size());
+            assertTrue(Collections.disjoint(stored, more));
+        }
+    }
+
+    private static Corpus text(Path folder) {
+        return Corpus.of(List.of(folder.toString()), Corpus.Fields.DEFAULT);
     }
 
     @Test
     void anotherTextIsUnseenAltogether() {
         int tokens = 0;
-        for (TokenBatch batch : HeldOutText.batches(model, corpus("b"), store.info(), 10_000)) {
+        for (TokenBatch batch : HeldOutText.batches(model, corpus("b"), store, 10_000)) {
             for (int segment : Objects.requireNonNull(batch.segments())) {
                 tokens += segment > 0 ? 1 : 0;
             }
@@ -244,8 +282,8 @@ class CausalEvaluationTest {
         HarvestConfig config = new HarvestConfig(HOOK, 1_000_000, 32, 4, Dtype.F32, 1000, false, 5);
         Harvest.run(model, corpus("a"), config, whole, _ -> {});
         try (ActivationStore all = ActivationStore.open(whole)) {
-            String message = refused(() -> HeldOutText.batches(model, corpus("a"), all.info(), 100));
-            assertTrue(message.contains("all 60 documents") && message.contains("'a'"), message);
+            String message = refused(() -> HeldOutText.batches(model, corpus("a"), all, 100));
+            assertTrue(message.contains("all documents") && message.contains("'a'"), message);
         }
     }
 
