@@ -106,7 +106,7 @@ final class IndexStage {
         return switch (stage) {
             case ENCODE, SORT -> "rows";
             case EFFECTS -> "tokens";
-            case PROFILE, LENS, WRITE -> "latents";
+            case PROFILE, WRITE -> "latents";
         };
     }
 

@@ -9,6 +9,7 @@ import java.util.function.IntPredicate;
 import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
+import org.loupe.harvest.RowNorms;
 import org.loupe.io.BadInput;
 import org.loupe.lm.Hook;
 import org.loupe.lm.HookPoint;
@@ -144,7 +145,7 @@ public final class Intervention {
     private Tensor changed(Matrix x, Matrix h, Tensor rows, IntPredicate changed, IntUnaryOperator position) {
         List<Matrix> parts = points.firstReplaced() == 0 ? List.of(h) : List.of(x, h);
         int[] which = IntStream.range(0, h.rows())
-                .filter(row -> changed.test(row) && Positions.isWithin(parts, row, points.normLimits()))
+                .filter(row -> changed.test(row) && RowNorms.isWithin(parts, row, points.normLimits()))
                 .toArray();
         if (which.length == 0 || (edits.isEmpty() && errorKept)) {
             return rows;

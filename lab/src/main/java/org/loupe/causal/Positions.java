@@ -2,6 +2,7 @@ package org.loupe.causal;
 
 import java.util.List;
 import java.util.stream.IntStream;
+import org.loupe.harvest.RowNorms;
 import org.loupe.lm.TokenBatch;
 import org.loupe.tensor.Matrix;
 
@@ -22,19 +23,13 @@ public final class Positions {
     public static int[] replaced(TokenBatch batch, List<Matrix> parts, List<Double> normLimits) {
         int[] positions = batch.positions();
         return IntStream.range(0, batch.size())
-                .filter(i -> isDocument(batch, i) && positions[i] > 0 && isWithin(parts, i, normLimits))
+                .filter(i -> isDocument(batch, i) && positions[i] > 0 && RowNorms.isWithin(parts, i, normLimits))
                 .toArray();
     }
 
     /** Whether a place holds a token of a document: neither prefix nor padding. */
     static boolean isDocument(TokenBatch batch, int index) {
         return batch.document(index) > 0;
-    }
-
-    /** Whether a row's norm is within the limit at every hook point; a limit of 0 is none. */
-    static boolean isWithin(List<Matrix> parts, int row, List<Double> normLimits) {
-        return IntStream.range(0, parts.size())
-                .allMatch(p -> normLimits.get(p) == 0 || norm(parts.get(p), row) <= normLimits.get(p));
     }
 
     /** Some rows, in the order given. */
@@ -44,13 +39,5 @@ public final class Positions {
             System.arraycopy(x.data(), x.offset(rows[i]), out.data(), out.offset(i), x.cols());
         }
         return out;
-    }
-
-    private static double norm(Matrix x, int row) {
-        double squares = 0;
-        for (int c = 0; c < x.cols(); c++) {
-            squares += (double) x.at(row, c) * x.at(row, c);
-        }
-        return Math.sqrt(squares);
     }
 }

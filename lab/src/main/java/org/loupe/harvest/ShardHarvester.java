@@ -46,8 +46,8 @@ final class ShardHarvester {
         double[] norms = new double[tokens.size()];
         int count = 0;
         for (int i = 0; i < tokens.size(); i++) {
-            if (isOfDocument(tokens, i) && positions[i] > 0) {
-                norms[count++] = norm(rows, i);
+            if (tokens.document(i) > 0 && positions[i] > 0) {
+                norms[count++] = RowNorms.of(rows, i);
             }
         }
         if (count == 0) {
@@ -142,18 +142,19 @@ final class ShardHarvester {
 
     private void keep(TokenBatch tokens, Forward.Rows rows, int firstRow, List<Double> limits, Kept kept) {
         int[] positions = tokens.positions();
+        boolean keepSinks = limits.stream().allMatch(limit -> limit == 0);
         for (int i = 0; i < tokens.size(); i++) {
-            if (!isOfDocument(tokens, i)) {
+            if (tokens.document(i) < 1) {
                 continue;
             }
-            int document = plan.firstDocument(firstRow + i / tokens.length()) + segment(tokens, i) - 1;
+            int document = plan.firstDocument(firstRow + i / tokens.length()) + tokens.document(i) - 1;
             for (Matrix part : rows.parts()) {
                 requireFinite("activation", part, tokens, i, positions[i], document);
             }
             if (rows.gradients() != null) {
                 requireFinite("gradient", rows.gradients(), tokens, i, positions[i], document);
             }
-            if (isWithin(rows.parts(), i, positions[i], limits)) {
+            if ((keepSinks || positions[i] > 0) && RowNorms.isWithin(rows.parts(), i, limits)) {
                 kept.add(rows, i, tokens.ids()[i], positions[i], document);
             }
         }
@@ -166,33 +167,5 @@ final class ShardHarvester {
                     + subject.decode().apply(new int[] {tokens.ids()[i]}) + "') at position " + position
                     + " of document " + document + " is " + rows.at(i, column) + " in column " + column);
         }
-    }
-
-    private static boolean isWithin(List<Matrix> parts, int row, int position, List<Double> limits) {
-        for (int p = 0; p < parts.size(); p++) {
-            double limit = limits.get(p);
-            if (limit > 0 && (position == 0 || norm(parts.get(p), row) > limit)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private static int segment(TokenBatch tokens, int index) {
-        int[] segments = tokens.segments();
-        return segments == null ? 0 : segments[index];
-    }
-
-    private static boolean isOfDocument(TokenBatch tokens, int index) {
-        return segment(tokens, index) > 0;
-    }
-
-    private static double norm(Matrix rows, int row) {
-        double squares = 0;
-        int from = rows.offset(row);
-        for (int i = from; i < from + rows.cols(); i++) {
-            squares += (double) rows.data()[i] * rows.data()[i];
-        }
-        return Math.sqrt(squares);
     }
 }

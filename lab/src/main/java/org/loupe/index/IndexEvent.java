@@ -14,7 +14,6 @@ public record IndexEvent(Stage stage, long done, long total) {
         SORT("sorting activations by latent"),
         PROFILE("profiling latents"),
         EFFECTS("measuring effects"),
-        LENS("logit lens and nearest rows"),
         WRITE("writing the index");
 
         private final String text;

@@ -53,11 +53,6 @@ public record TokenBatch(int[] ids, int sequences, int length, int @Nullable [] 
         return ids.length;
     }
 
-    /** Whether the token at an index of {@link #ids} is padding. */
-    public boolean isPadding(int index) {
-        return segments != null && segments[index] < 0;
-    }
-
     /** Rotary position of every token: its index in [prefix, document]; 0 for padding. */
     public int[] positions() {
         int[] positions = new int[ids.length];
