@@ -2,9 +2,13 @@ package org.loupe.eval;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /** An SVG drawing. Colours come by class from the page around it, or from its own style, so that they follow light and dark mode. */
 public final class Svg {
+    private static final Pattern NOT_IN_XML =
+            Pattern.compile("[^\\t\\n\\r\\x{20}-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]");
+
     private final StringBuilder out = new StringBuilder();
 
     /** Starts a drawing of this many units; the label is for people who cannot see it. */
@@ -144,9 +148,15 @@ public final class Svg {
         return String.format(Locale.ROOT, "%.1f", value).replaceAll("\\.0$", "");
     }
 
-    /** Text that is safe in HTML and in its attributes; a number stays with its percent sign. */
+    /**
+     * Text that is safe in HTML, in XML and in their attributes; a number stays with its percent sign. Characters that XML has no
+     * place for become U+FFFD.
+     */
     public static String escape(String text) {
-        return text.replace("&", "&amp;")
+        return NOT_IN_XML
+                .matcher(text)
+                .replaceAll("\uFFFD")
+                .replace("&", "&amp;")
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")
                 .replace("\"", "&quot;")
