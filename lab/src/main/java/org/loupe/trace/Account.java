@@ -7,8 +7,8 @@ package org.loupe.trace;
  *     org.loupe.sae.RowScore}'s factor; b_enc − ⟨w s(x), b_in⟩ is the rest of it. Of a token logit − mean logit
  * @param latents by latents
  * @param errors by errors
- * @param tokens by token embeddings
- * @param constants by decoder biases and by what the model expects before a text
+ * @param tokens by token embeddings, those before the text among them
+ * @param constants by decoder biases, and at the SAEs' hook points by the rows of what the model expects before a text
  */
 public record Account(double value, double latents, double errors, double tokens, double constants) {
     /** All sources together. */
