@@ -31,7 +31,7 @@ final class Faults implements IParameterExceptionHandler, IExecutionExceptionHan
         String message = e instanceof UnmatchedArgumentException unmatched
                 ? unmatched(unmatched.getUnmatched().getFirst(), command)
                 : oneLine(e.getMessage());
-        print(command, message + " (see " + command.getCommandSpec().qualifiedName() + " --help)", e);
+        print(command.getErr(), message + " (see " + command.getCommandSpec().qualifiedName() + " --help)", e);
         return BAD_INPUT;
     }
 
@@ -40,18 +40,21 @@ final class Faults implements IParameterExceptionHandler, IExecutionExceptionHan
         return switch (e) {
             case ParameterException wrong -> handleParseException(wrong, new String[0]);
             case BadInput bad -> {
-                print(command, oneLine(bad.getMessage()), bad);
+                print(command.getErr(), oneLine(bad.getMessage()), bad);
                 yield BAD_INPUT;
             }
             case UncheckedIOException disk -> {
-                print(command, oneLine(disk.getMessage()), disk);
+                print(command.getErr(), oneLine(disk.getMessage()), disk);
                 yield FAILED;
             }
-            default -> {
-                print(command, "failed with " + oneLine(e.toString()) + " (--stacktrace tells where)", e);
-                yield FAILED;
-            }
+            default -> failed(command.getErr(), e);
         };
+    }
+
+    /** What nobody expected. */
+    int failed(PrintWriter err, Throwable e) {
+        print(err, "failed with " + oneLine(e.toString()) + " (--stacktrace tells where)", e);
+        return FAILED;
     }
 
     private static String unmatched(String word, CommandLine command) {
@@ -72,8 +75,7 @@ final class Faults implements IParameterExceptionHandler, IExecutionExceptionHan
                 BadInput.unknown(option ? "option" : "command", name, known).getMessage());
     }
 
-    private void print(CommandLine command, String message, Exception e) {
-        PrintWriter err = command.getErr();
+    private void print(PrintWriter err, String message, Throwable e) {
         err.println("loupe: " + message);
         if (stacktrace.getAsBoolean()) {
             e.printStackTrace(err);

@@ -9,7 +9,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
-/** The command line: {@code loupe COMMAND …}. Exit codes: 0 done, 1 a failure while running, 2 bad input. */
+/** The command line: {@code loupe COMMAND …}. Exit codes: 0 done, 1 a failure while running, 2 bad input, 130 interrupted. */
 @Command(
         name = "loupe",
         description = "Sparse autoencoders on language models: harvest, train, evaluate, look.",
@@ -67,14 +67,18 @@ public final class Loupe implements Runnable {
     static int run(PrintWriter out, PrintWriter err, String... args) {
         Loupe root = new Loupe();
         Faults faults = new Faults(() -> root.stacktrace || System.getenv("LOUPE_STACKTRACE") != null);
-        return new CommandLine(root)
-                .setOut(out)
-                .setErr(err)
-                .setCaseInsensitiveEnumValuesAllowed(true)
-                .setUsageHelpWidth(100)
-                .setParameterExceptionHandler(faults)
-                .setExecutionExceptionHandler(faults)
-                .execute(args);
+        try {
+            return new CommandLine(root)
+                    .setOut(out)
+                    .setErr(err)
+                    .setCaseInsensitiveEnumValuesAllowed(true)
+                    .setUsageHelpWidth(100)
+                    .setParameterExceptionHandler(faults)
+                    .setExecutionExceptionHandler(faults)
+                    .execute(args);
+        } catch (Throwable e) { // picocli hands on exceptions alone: not a lack of memory, nor of a native library
+            return faults.failed(err, e);
+        }
     }
 
     @Override

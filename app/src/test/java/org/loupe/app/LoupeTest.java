@@ -3,6 +3,9 @@ package org.loupe.app;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.Writer;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -47,6 +50,21 @@ final class LoupeTest {
     @Test
     void versionIsTheOneThatFilesCarry() {
         assertEquals("loupe " + Provenance.VERSION, Cli.run("--version").out().strip());
+    }
+
+    @Test
+    void anErrorOfTheMachineIsOneLineToo() {
+        PrintWriter full = new PrintWriter(Writer.nullWriter()) {
+            @Override
+            public void write(String text, int from, int length) {
+                throw new OutOfMemoryError("Java heap space");
+            }
+        };
+        StringWriter err = new StringWriter();
+        assertEquals(Faults.FAILED, Loupe.run(full, new PrintWriter(err, true), "--version"));
+        assertEquals(
+                "loupe: failed with java.lang.OutOfMemoryError: Java heap space (--stacktrace tells where)",
+                err.toString().strip());
     }
 
     @Test
