@@ -46,7 +46,7 @@ final class DemoCommand extends LoupeCommand {
         if (fresh) {
             run.clear();
         }
-        run.stages(threads.count());
+        run.stages(threads);
         if (noServe) {
             terminal.result("look at it: ./loupe explore " + folder);
         } else {

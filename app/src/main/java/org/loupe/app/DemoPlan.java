@@ -1,5 +1,6 @@
 package org.loupe.app;
 
+import java.util.ArrayList;
 import java.util.List;
 import org.loupe.causal.EffectConfig;
 import org.loupe.harvest.HarvestConfig;
@@ -39,7 +40,10 @@ record DemoPlan(long tokens, List<String> training, long evalRows, long evalToke
         return HarvestConfig.of(HarvestHooks.of(HookPoint.parse(HarvestCommand.DEFAULT_HOOK)), tokens);
     }
 
-    TrainConfig train() {
-        return ConfigReader.read(TrainConfig.DEFAULT, null, training);
+    /** @param threads to compute with; 0 for all processors */
+    TrainConfig train(int threads) {
+        List<String> settings = new ArrayList<>(training);
+        settings.add("threads=" + threads);
+        return ConfigReader.read(TrainConfig.DEFAULT, null, settings);
     }
 }

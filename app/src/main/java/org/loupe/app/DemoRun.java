@@ -54,14 +54,15 @@ final class DemoRun {
     }
 
     /** Runs what is left to do and prints the summary. */
-    void stages(int threads) {
+    void stages(ThreadsOption option) {
+        int threads = option.count();
         DemoTimes times = DemoTimes.read(folder);
         Corpus corpus = Corpus.of(List.of(DemoPlan.TEXT), Corpus.Fields.DEFAULT);
         harvest(corpus, threads, times);
         try (Workers workers = new Workers(threads);
                 LanguageModel model = ModelOption.load(terminal, DemoPlan.MODEL, Precision.F32, threads)) {
             try (ActivationStore rows = ActivationStore.open(store)) {
-                train(rows, times);
+                train(rows, option.given(), times);
                 EvalReport report =
                         evaluate(rows, new EvalStage.Causal(model, rows, corpus, plan.evalTokens()), workers, times);
                 IndexInfo info = IndexStage.run(
@@ -87,8 +88,8 @@ final class DemoRun {
         }
     }
 
-    private void train(ActivationStore rows, DemoTimes times) {
-        TrainStage.Result result = TrainStage.run(terminal, sae, rows, null, null, plan.train());
+    private void train(ActivationStore rows, int threads, DemoTimes times) {
+        TrainStage.Result result = TrainStage.run(terminal, sae, rows, null, null, plan.train(threads));
         if (!result.complete()) {
             times.note(folder, "train", result.seconds(), result.tokens());
         }

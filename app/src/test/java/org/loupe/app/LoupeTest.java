@@ -68,6 +68,11 @@ final class LoupeTest {
     }
 
     @Test
+    void theDemoTrainsWithTheThreadsGiven() {
+        assertEquals(3, DemoPlan.SMALL.train(3).threads());
+    }
+
+    @Test
     void aMistypedCommandNamesTheNearest() {
         Cli cli = Cli.run("trian", "--store", "x");
         assertEquals(2, cli.code());
