@@ -28,18 +28,15 @@ final class DemoCommand extends LoupeCommand {
     @Option(names = "--fresh", description = "Start over instead of keeping the stages that are complete.")
     private boolean fresh;
 
-    @Option(
-            names = "--port",
-            paramLabel = "N",
-            defaultValue = "" + ExploreCommand.PORT,
-            description = "Port of the explorer; 0 for any free one (default: ${DEFAULT-VALUE}).")
-    private int port;
+    @Mixin
+    private PortOption port = new PortOption();
 
     @Mixin
     private ThreadsOption threads = new ThreadsOption();
 
     @Override
     void run(Terminal terminal) {
+        int listen = port.number();
         Path folder = out != null ? out : Path.of("runs", small ? "demo-small" : "demo");
         DemoPlan plan = small ? DemoPlan.SMALL : DemoPlan.FULL;
         DemoRun run = new DemoRun(terminal, plan, folder);
@@ -50,11 +47,11 @@ final class DemoCommand extends LoupeCommand {
         if (noServe) {
             terminal.result("look at it: ./loupe explore " + folder);
         } else {
-            serve(terminal, folder);
+            serve(terminal, folder, listen);
         }
     }
 
-    private void serve(Terminal terminal, Path folder) {
+    private static void serve(Terminal terminal, Path folder, int port) {
         try (Explorer explorer = Explorer.start(folder, port)) {
             terminal.result("look at it: " + explorer.url() + "  (Ctrl-C ends it)");
             ExploreCommand.serve();

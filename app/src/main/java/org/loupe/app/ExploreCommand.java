@@ -3,7 +3,7 @@ package org.loupe.app;
 import java.nio.file.Path;
 import org.loupe.app.web.Explorer;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /** {@code loupe explore}. */
@@ -12,21 +12,15 @@ import picocli.CommandLine.Parameters;
         description = "Serve the web page on which one looks at latents, on 127.0.0.1, until Ctrl-C.",
         footer = {"Example:", "  loupe explore runs/demo"})
 final class ExploreCommand extends LoupeCommand {
-    static final int PORT = 7878;
-
     @Parameters(paramLabel = "RUN_OR_SAE", description = "A run folder, or an SAE folder, with index/ inside.")
     private Path folder = Path.of("");
 
-    @Option(
-            names = "--port",
-            paramLabel = "N",
-            defaultValue = "" + PORT,
-            description = "Port; 0 for any free one (default: ${DEFAULT-VALUE}).")
-    private int port;
+    @Mixin
+    private PortOption port = new PortOption();
 
     @Override
     void run(Terminal terminal) {
-        try (Explorer explorer = Explorer.start(folder, port)) {
+        try (Explorer explorer = Explorer.start(folder, port.number())) {
             terminal.result("explorer: " + explorer.url() + "  (Ctrl-C ends it)");
             serve();
         }

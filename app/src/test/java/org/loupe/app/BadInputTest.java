@@ -209,6 +209,8 @@ final class BadInputTest {
                 bad("latent beyond the SAE", decode(), "latent 16", "0 to 15"),
                 bad("no threads", encode("sae", "rows.safetensors", "--threads", "0"), "--threads is 0"),
                 bad("index over other files", index(), "not empty"),
+                bad("no such port", List.of("explore", at("sae"), "--port", "70000"), "--port is 70000", "0 to 65535"),
+                bad("no such port after the demo", List.of("demo", "--out", at("new"), "--port", "-1"), "--port is -1"),
                 bad("nothing to explore", List.of("explore", at("sae"), "--port", "0"), "index"),
                 bad("nothing to trace with", trace("absent"), "absent"),
                 bad("share of nodes out of range", trace("sae", "--node-threshold", "2"), "node threshold is 2.0"),

@@ -58,7 +58,14 @@ public final class Explorer implements AutoCloseable {
         } catch (JavalinBindException e) {
             index.close();
             probe.close();
-            throw new BadInput("port " + port + " is taken; give another one with --port (0 finds a free one)", e);
+            Throwable cause = e;
+            while (cause.getCause() != null) {
+                cause = cause.getCause();
+            }
+            throw new BadInput(
+                    "cannot listen on port " + port + ": " + cause.getMessage()
+                            + "; give another one with --port (0 finds a free one)",
+                    e);
         }
     }
 

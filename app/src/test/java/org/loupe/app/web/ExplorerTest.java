@@ -152,7 +152,9 @@ class ExplorerTest {
         int port = URI.create(explorer.url()).getPort();
         BadInput taken = assertThrows(BadInput.class, () -> Explorer.start(folder, port));
         assertEquals(
-                "port " + port + " is taken; give another one with --port (0 finds a free one)", taken.getMessage());
+                "cannot listen on port " + port
+                        + ": Address already in use; give another one with --port (0 finds a free one)",
+                taken.getMessage());
         BadInput none = assertThrows(BadInput.class, () -> Explorer.start(folder.resolve("sae"), 0));
         assertEquals(
                 folder.resolve("sae") + ": has no feature index (index/index.json); make one with `loupe index`",
