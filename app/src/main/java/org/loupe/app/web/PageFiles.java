@@ -19,10 +19,9 @@ final class PageFiles {
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
                     + " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    /** The report is one self-contained file with its own style and plots. */
-    private static final String REPORT_POLICY =
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
-                    + " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    /** The report is one self-contained file with its own style and plots, and no script. */
+    private static final String REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline';"
+            + " img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static final List<String> VIEWS = List.of("/", "/effects", "/text", "/latent/{latent}");
 

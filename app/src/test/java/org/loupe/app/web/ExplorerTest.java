@@ -145,6 +145,10 @@ class ExplorerTest {
     void theReportIsServedAsItIs() throws Exception {
         assertEquals("<title>report</title>", get("report").body());
         assertTrue(json("api/run").get("report").asBoolean());
+        String policy =
+                get("report").headers().firstValue("Content-Security-Policy").orElse("");
+        assertTrue(policy.startsWith("default-src 'none'; style-src 'unsafe-inline'"), policy);
+        assertTrue(!policy.contains("script-src"), policy);
     }
 
     @Test
