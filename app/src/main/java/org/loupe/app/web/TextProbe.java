@@ -70,19 +70,26 @@ final class TextProbe implements AutoCloseable {
     /** The model's state; the first call starts loading it. */
     State state() {
         State now = state.get();
-        if (now instanceof State.Idle && state.compareAndSet(now, new State.Loading())) {
-            Thread.ofPlatform().daemon().name("loupe-model").start(this::load);
+        State loading = new State.Loading();
+        if (now instanceof State.Idle && state.compareAndSet(now, loading)) {
+            Thread.ofPlatform().daemon().name("loupe-model").start(() -> {
+                State loaded = load();
+                // Closed meanwhile: nobody else has the model.
+                if (!state.compareAndSet(loading, loaded) && loaded instanceof State.Ready(TextModel model)) {
+                    model.close();
+                }
+            });
         }
         return state.get();
     }
 
-    private void load() {
+    private State load() {
         try {
-            state.set(new State.Ready(loader.get()));
+            return new State.Ready(loader.get());
         } catch (BadInput e) {
-            state.set(new State.None(String.valueOf(e.getMessage())));
+            return new State.None(String.valueOf(e.getMessage()));
         } catch (RuntimeException | LinkageError e) {
-            state.set(new State.None("the language model does not load: " + e));
+            return new State.None("the language model does not load: " + e);
         }
     }
 
