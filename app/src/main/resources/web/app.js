@@ -33,10 +33,11 @@ const METRICS = [
   ['kl', 'KL', v => v.toFixed(3), 'KL of the spliced model from the original, nats a token'],
 ];
 
+const here = () => location.pathname + location.search;
+
 function showPage() {
-  const here = location.pathname + location.search;
-  if (here === address) return;
-  address = here;
+  if (here() === address) return;
+  address = here();
   page?.close?.();
   page = null;
   const root = document.createElement('div');
@@ -134,6 +135,7 @@ render(
 );
 help.addEventListener('click', event => event.target === help && help.close());
 addEventListener('popstate', showPage);
+addEventListener('renamed', () => (address = here()));
 addEventListener('keydown', keyed);
 addEventListener('click', followed);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => page?.themed?.());

@@ -1,6 +1,6 @@
 import {html, nothing, render} from '/lib/lit-html/lit-html.js';
 import {getPage, writeQuery} from './api.js';
-import {activation, count, flag, go, lift, name, nats, percent, piece} from './ui.js';
+import {activation, count, flag, go, lift, name, nats, percent, piece, rename} from './ui.js';
 
 const ROW = 46; // pixels, as --row in list.css
 const HEAD = 38; // pixels, as --head there
@@ -60,7 +60,7 @@ export class LatentList {
   /** Shows another order or filter, from its top. */
   ask(change) {
     this.query = {...this.query, ...change};
-    history.replaceState(null, '', location.pathname + writeQuery(this.query));
+    rename(location.pathname + writeQuery(this.query));
     this.selected = -1;
     this.forget();
     this.body.scrollTop = 0;

@@ -84,3 +84,9 @@ export function go(address) {
   history.pushState(null, '', address);
   dispatchEvent(new PopStateEvent('popstate'));
 }
+
+/** Gives the page that is shown another address, without an entry in the history. */
+export function rename(address) {
+  history.replaceState(null, '', address);
+  dispatchEvent(new Event('renamed'));
+}

@@ -86,6 +86,23 @@ class ExplorerBrowserTest {
         assertThat(page.locator(".row").first()).hasAttribute("data-latent", "0");
     }
 
+    @Test
+    void theLinkToAllLatentsUndoesAnOrder() {
+        list("");
+        String first = page.locator(".row").first().getAttribute("data-latent");
+        for (Runnable back : List.<Runnable>of(
+                () -> page.click("nav a[href='/']"),
+                () -> page.click(".brand"),
+                () -> page.keyboard().press("l"))) {
+            page.click("[data-sort=latent]");
+            page.click("[data-sort=latent]");
+            assertThat(page.locator(".row").first()).hasAttribute("data-latent", "" + (LATENTS - 1));
+            back.run();
+            assertThat(page).hasURL(explorer.url());
+            assertThat(page.locator(".row").first()).hasAttribute("data-latent", first);
+        }
+    }
+
     private static boolean sorted(List<Double> values, int sign) {
         return IntStream.range(1, values.size()).allMatch(i -> sign * values.get(i) >= sign * values.get(i - 1));
     }
