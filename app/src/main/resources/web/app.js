@@ -99,7 +99,7 @@ function flipTheme() {
 }
 
 function keyed(event) {
-  const typing = event.target.closest('input, textarea');
+  const typing = event.target.closest('input, textarea, select');
   if (event.metaKey || event.ctrlKey || event.altKey || help.open) return;
   if (typing) {
     if (event.key === 'Escape' || (event.key === 'Enter' && event.target.type === 'search')) typing.blur();

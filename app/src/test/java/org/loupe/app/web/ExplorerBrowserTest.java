@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.microsoft.playwright.Locator;
 import com.microsoft.playwright.Page;
+import com.microsoft.playwright.Route;
 import com.microsoft.playwright.assertions.LocatorAssertions;
 import com.microsoft.playwright.options.ColorScheme;
 import java.nio.file.Path;
@@ -101,6 +102,21 @@ class ExplorerBrowserTest {
             assertThat(page).hasURL(explorer.url());
             assertThat(page.locator(".row").first()).hasAttribute("data-latent", first);
         }
+    }
+
+    @Test
+    void aFocusedFieldKeepsItsKeys() {
+        page.route(
+                "**/api/run",
+                route -> route.fulfill(new Route.FulfillOptions()
+                        .setBody(route.fetch().text().replace("\"effects\":false", "\"effects\":true"))));
+        list("");
+        page.focus("#view");
+        page.keyboard().press("t");
+        assertThat(page.locator("#view")).isFocused();
+        page.keyboard().press("Escape");
+        page.keyboard().press("t");
+        assertThat(page.locator("#typed")).isVisible();
     }
 
     private static boolean sorted(List<Double> values, int sign) {
