@@ -21,6 +21,7 @@ final class ExploreCommand extends LoupeCommand {
     @Override
     void run(Terminal terminal) {
         try (Explorer explorer = Explorer.start(folder, port.number())) {
+            explorer.doubt().ifPresent(terminal::say);
             terminal.result("explorer: " + explorer.url() + "  (Ctrl-C ends it)");
             serve();
         }

@@ -47,6 +47,7 @@ record IndexLabels(Map<Integer, List<String>> labels) {
                                 + index.info().hookOut() + ", the SAE has "
                                 + sae.sae().latents() + " at " + sae.info().hookOut());
             }
+            requireOf(index, folder, sae.weightsSha256());
             return of(index);
         }
     }
@@ -66,6 +67,7 @@ record IndexLabels(Map<Integer, List<String>> labels) {
         for (int s = 0; s < saes.size(); s++) {
             if (saes.get(s).writes().toString().equals(index.info().hookOut())
                     && saes.get(s).sae().latents() == index.info().latents()) {
+                requireOf(index, folder, saes.get(s).weightsSha256());
                 return s;
             }
         }
@@ -73,6 +75,13 @@ record IndexLabels(Map<Integer, List<String>> labels) {
                 folder,
                 "is of " + index.info().latents() + " latents at "
                         + index.info().hookOut() + ", which none of the SAEs to trace has");
+    }
+
+    private static void requireOf(FeatureIndex index, Path folder, String weightsSha256) {
+        String stranger = index.info().strangerTo(weightsSha256);
+        if (stranger != null) {
+            throw BadInput.in(folder, stranger + "; build it anew with `loupe index`");
+        }
     }
 
     /** The index's label of a latent; the other where there is none. */

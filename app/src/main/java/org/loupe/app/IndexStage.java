@@ -13,7 +13,6 @@ import org.loupe.index.IndexConfig;
 import org.loupe.index.IndexEvent;
 import org.loupe.index.IndexInfo;
 import org.loupe.index.Vocabulary;
-import org.loupe.io.Json;
 import org.loupe.lm.HookPoint;
 import org.loupe.lm.LanguageModel;
 import org.loupe.sae.SaeFolder;
@@ -24,7 +23,7 @@ final class IndexStage {
     private IndexStage() {}
 
     /**
-     * Builds an index, or says that it is complete. One that is older than its SAE or its store is built anew.
+     * Builds an index, or says that it is complete. One of other weights, or older than its SAE or its store, is built anew.
      *
      * @param model for the tokens' text and the logit lens; null for none
      * @param effects how latents' effects are measured; null: not at all
@@ -46,8 +45,11 @@ final class IndexStage {
         if (!Files.isRegularFile(description)) {
             Freshness.requireEmpty(out, "feature index");
         } else if (!fresh) {
-            IndexInfo there = Json.read(description, IndexInfo.class);
-            if (same(there, loaded, store, config, measured)
+            IndexInfo there = IndexInfo.read(description);
+            String stranger = there.strangerTo(loaded.weightsSha256());
+            if (stranger != null) {
+                terminal.say("index: built anew, as the one in " + out + " " + stranger);
+            } else if (same(there, loaded, store, config, measured)
                     && Freshness.newer(
                             description,
                             sae.resolve(SaeFolder.INFO),

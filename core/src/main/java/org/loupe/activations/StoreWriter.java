@@ -118,7 +118,7 @@ public final class StoreWriter {
     }
 
     /** The sha256 of a file's bytes, in hexadecimal. */
-    static String sha256(Path file) {
+    public static String sha256(Path file) {
         try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), sha256())) {
             in.transferTo(OutputStream.nullOutputStream());
             return HexFormat.of().formatHex(in.getMessageDigest().digest());

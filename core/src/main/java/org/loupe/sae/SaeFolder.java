@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
@@ -29,8 +30,18 @@ public final class SaeFolder {
 
     private SaeFolder() {}
 
-    /** An SAE and what is known about it. */
-    public record Loaded(Sae sae, SaeInfo info) {}
+    /**
+     * An SAE and what is known about it.
+     *
+     * @param weightsSha256 hash of the file with the weights, which tells SAEs apart whose descriptions are alike; empty for one
+     *     that comes from no folder
+     */
+    public record Loaded(Sae sae, SaeInfo info, String weightsSha256) {
+        /** An SAE that comes from no folder. */
+        public Loaded(Sae sae, SaeInfo info) {
+            this(sae, info, "");
+        }
+    }
 
     /**
      * Writes the three files, {@code loupe.json} last: a folder that has it is complete.
@@ -196,7 +207,7 @@ public final class SaeFolder {
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
-            return new Loaded(sae, info);
+            return new Loaded(sae, info, StoreWriter.sha256(weights.file()));
         }
     }
 

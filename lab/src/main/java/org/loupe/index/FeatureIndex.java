@@ -16,7 +16,6 @@ import org.jspecify.annotations.Nullable;
 import org.loupe.activations.ActivationStore;
 import org.loupe.causal.EffectConfig;
 import org.loupe.io.BadInput;
-import org.loupe.io.Json;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Workers;
 
@@ -69,7 +68,7 @@ public final class FeatureIndex implements AutoCloseable {
         if (!Files.isRegularFile(folder.resolve(IndexInfo.FILE))) {
             throw BadInput.in(folder, "is not a feature index: it has no " + IndexInfo.FILE);
         }
-        IndexInfo info = Json.read(folder.resolve(IndexInfo.FILE), IndexInfo.class);
+        IndexInfo info = IndexInfo.read(folder.resolve(IndexInfo.FILE));
         for (IndexTable table : tables(info)) {
             if (!Files.isRegularFile(folder.resolve(table.file()))) {
                 throw BadInput.in(folder.resolve(table.file()), "no such file, though " + IndexInfo.FILE + " is there");

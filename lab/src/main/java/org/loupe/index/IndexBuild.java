@@ -112,6 +112,7 @@ final class IndexBuild {
             IndexInfo info = new IndexInfo(
                     store.info().provenance(),
                     loaded.info().provenance(),
+                    loaded.weightsSha256(),
                     loaded.info().hookIn(),
                     loaded.info().hookOut(),
                     store.info().prefix(),

@@ -18,8 +18,9 @@ import org.loupe.sae.SaeFolder;
  * @param reads hook point whose rows it encodes
  * @param writes hook point whose rows it stands for; the same for an autoencoder
  * @param points both, with the norm limits of rows that it stands for
+ * @param weightsSha256 hash of its file of weights, as {@link SaeFolder.Loaded} has it
  */
-public record TracedSae(Sae sae, HookPoint reads, HookPoint writes, SplicePoints points) {
+public record TracedSae(Sae sae, HookPoint reads, HookPoint writes, SplicePoints points, String weightsSha256) {
     /**
      * Takes the SAEs of a graph, in the order in which a forward pass meets what they write.
      *
@@ -60,7 +61,7 @@ public record TracedSae(Sae sae, HookPoint reads, HookPoint writes, SplicePoints
                     + loaded.sae().activation().getClass().getSimpleName()
                     + "): they have no pre-activation of their own that edges could lead to");
         }
-        return new TracedSae(loaded.sae(), hooks.getFirst(), hooks.getLast(), points);
+        return new TracedSae(loaded.sae(), hooks.getFirst(), hooks.getLast(), points, loaded.weightsSha256());
     }
 
     /** The block that it writes in. */

@@ -4,6 +4,7 @@ import io.javalin.Javalin;
 import io.javalin.util.JavalinBindException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.loupe.index.EffectInfo;
 import org.loupe.index.FeatureIndex;
@@ -18,11 +19,13 @@ public final class Explorer implements AutoCloseable {
     private final Javalin server;
     private final FeatureIndex index;
     private final TextProbe probe;
+    private final Optional<String> doubt;
 
-    private Explorer(Javalin server, FeatureIndex index, TextProbe probe) {
+    private Explorer(Javalin server, FeatureIndex index, TextProbe probe, Optional<String> doubt) {
         this.server = server;
         this.index = index;
         this.probe = probe;
+        this.doubt = doubt;
     }
 
     /**
@@ -30,7 +33,7 @@ public final class Explorer implements AutoCloseable {
      *
      * @param folder a run folder with {@code index/} inside, or an SAE folder with one, or an index
      * @param port the port, or 0 for any free one
-     * @throws BadInput when the folder has no index, or the port is taken
+     * @throws BadInput when the folder has no index, or one of another SAE than is beside it, or the port cannot be had
      */
     public static Explorer start(Path folder, int port) {
         return start(folder, port, null);
@@ -42,6 +45,12 @@ public final class Explorer implements AutoCloseable {
         FeatureIndex index = FeatureIndex.open(run.index());
         IndexInfo info = index.info();
         SaeFolder.Loaded sae = run.sae() == null ? null : SaeFolder.load(run.sae());
+        Optional<String> stranger = Optional.ofNullable(sae == null ? null : info.strangerTo(sae.weightsSha256()))
+                .map(why -> run.index() + " " + why + "; build it anew with `loupe index`");
+        if (stranger.isPresent() && !info.saeSha256().isEmpty()) {
+            index.close();
+            throw new BadInput(stranger.get() + ", or explore it alone");
+        }
         TextProbe probe = new TextProbe(
                 sae == null ? null : sae.sae(), model != null ? model : () -> LanguageTextModel.load(info, sae));
         ExplorerApi api = new ExplorerApi(run, index, list(index), probe);
@@ -54,7 +63,7 @@ public final class Explorer implements AutoCloseable {
                 PageFiles.serve(config);
                 api.serve(config.routes);
             });
-            return new Explorer(server.start(HOST, port), index, probe);
+            return new Explorer(server.start(HOST, port), index, probe, stranger);
         } catch (JavalinBindException e) {
             index.close();
             probe.close();
@@ -72,6 +81,11 @@ public final class Explorer implements AutoCloseable {
     /** Address of the page. */
     public String url() {
         return "http://" + HOST + ":" + server.port() + "/";
+    }
+
+    /** Why the index may be of another SAE than the one beside it, where it does not say. */
+    public Optional<String> doubt() {
+        return doubt;
     }
 
     @Override

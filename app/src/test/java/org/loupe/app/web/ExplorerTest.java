@@ -12,6 +12,7 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /** The server without a browser. */
 class ExplorerTest {
@@ -149,6 +151,29 @@ class ExplorerTest {
                 get("report").headers().firstValue("Content-Security-Policy").orElse("");
         assertTrue(policy.startsWith("default-src 'none'; style-src 'unsafe-inline'"), policy);
         assertTrue(!policy.contains("script-src"), policy);
+    }
+
+    @Test
+    void anIndexBesideAnotherSaeIsRefusedAndOneThatDoesNotSayIsDoubted(@TempDir Path other) throws IOException {
+        SyntheticRun.write(other, 300, 50);
+        assertEquals(Optional.empty(), doubt(other));
+        Path index = other.resolve("index/index.json");
+        ObjectNode description = (ObjectNode) Json.tree(index);
+        String made = description.get("saeSha256").asString();
+        Json.write(index, description.put("saeSha256", "00ff"));
+        String message = String.valueOf(
+                assertThrows(BadInput.class, () -> Explorer.start(other, 0)).getMessage());
+        assertTrue(message.contains("00ff") && message.contains(made) && message.contains("`loupe index`"), message);
+        assertEquals(Optional.empty(), doubt(other.resolve("index")), "alone it is what it is");
+        description.remove("saeSha256");
+        Json.write(index, description);
+        assertTrue(doubt(other).orElse("").contains("does not say which weights it was made from"));
+    }
+
+    private static Optional<String> doubt(Path run) {
+        try (Explorer opened = Explorer.start(run, 0)) {
+            return opened.doubt();
+        }
     }
 
     @Test

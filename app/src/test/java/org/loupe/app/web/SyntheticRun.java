@@ -30,7 +30,7 @@ import org.loupe.tensor.Workers;
  * A run folder with no language model behind it: documents of words from eight topics; the row of a word is its own vector
  * plus its topic's; the latents are topics' vectors, words' vectors and random ones. The index is built by the real code.
  */
-final class SyntheticRun {
+public final class SyntheticRun {
     static final int WIDTH = 32;
     private static final int DOCUMENT_WORDS = 14;
     private static final Map<String, String> TOPICS = topics();
@@ -78,7 +78,7 @@ final class SyntheticRun {
     }
 
     /** Writes {@code sae/}, {@code store/}, {@code index/} and {@code eval.json}. */
-    static void write(Path folder, int latents, int documents) {
+    public static void write(Path folder, int latents, int documents) {
         Sae sae = sae(latents);
         Provenance provenance = Provenance.here("synthetic", "", "eight topics", "", 0);
         SaeInfo info = new SaeInfo(provenance, "", "", Map.of(), Map.of());
@@ -87,7 +87,7 @@ final class SyntheticRun {
         try (ActivationStore store = store(folder.resolve("store"), documents, provenance);
                 Workers workers = new Workers(2)) {
             FeatureIndex.build(
-                    new SaeFolder.Loaded(sae, info),
+                    SaeFolder.load(folder.resolve("sae")),
                     store,
                     new Vocabulary(SyntheticRun::piece, null),
                     IndexConfig.DEFAULT,
