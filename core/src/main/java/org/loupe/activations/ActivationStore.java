@@ -14,6 +14,7 @@ import org.loupe.io.BadInput;
 import org.loupe.io.Dtype;
 import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
+import org.loupe.io.Sha256;
 import org.loupe.tensor.Matrix;
 
 /**
@@ -316,7 +317,7 @@ public final class ActivationStore implements RowSource {
     public void verify() {
         for (StoreInfo.Shard shard : info.shards()) {
             Path file = folder.resolve(shard.name());
-            String found = StoreWriter.sha256(file);
+            String found = Sha256.of(file);
             if (!found.equals(shard.sha256())) {
                 throw BadInput.in(
                         file,

@@ -1,14 +1,9 @@
 package org.loupe.activations;
 
-import java.io.IOException;
-import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +11,7 @@ import org.loupe.io.AtomicFiles;
 import org.loupe.io.Dtype;
 import org.loupe.io.Json;
 import org.loupe.io.SafetensorsWriter;
+import org.loupe.io.Sha256;
 import org.loupe.tensor.Matrix;
 
 /** Writes the files of an {@link ActivationStore}: shards in any order, then {@code store.json} last, which makes it a store. */
@@ -84,7 +80,7 @@ public final class StoreWriter {
         if (rows.gradients() != null) {
             put(writer, "gradients", dtype, rows.gradients());
         }
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         String name = shardName(number);
         AtomicFiles.write(folder.resolve(name), out -> {
             DigestOutputStream through = new DigestOutputStream(out, digest);
@@ -107,7 +103,7 @@ public final class StoreWriter {
         return written.stream()
                 .takeWhile(s -> {
                     Path file = folder.resolve(s.name());
-                    return Files.isRegularFile(file) && sha256(file).equals(s.sha256());
+                    return Files.isRegularFile(file) && Sha256.of(file).equals(s.sha256());
                 })
                 .toList();
     }
@@ -115,24 +111,5 @@ public final class StoreWriter {
     /** Writes {@code store.json}. */
     public static void finish(Path folder, StoreInfo info) {
         Json.write(folder.resolve(StoreInfo.FILE), info);
-    }
-
-    /** The sha256 of a file's bytes, in hexadecimal. */
-    public static String sha256(Path file) {
-        try (DigestInputStream in = new DigestInputStream(Files.newInputStream(file), sha256())) {
-            in.transferTo(OutputStream.nullOutputStream());
-            return HexFormat.of().formatHex(in.getMessageDigest().digest());
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
-        }
-    }
-
-    /** A new SHA-256 digest. */
-    public static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
     }
 }

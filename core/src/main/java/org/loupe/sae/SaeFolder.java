@@ -5,12 +5,12 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
 import org.loupe.io.Safetensors;
 import org.loupe.io.SafetensorsWriter;
+import org.loupe.io.Sha256;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
 import tools.jackson.databind.JsonNode;
@@ -207,7 +207,7 @@ public final class SaeFolder {
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
-            return new Loaded(sae, info, StoreWriter.sha256(weights.file()));
+            return new Loaded(sae, info, Sha256.of(weights.file()));
         }
     }
 

@@ -11,8 +11,8 @@ import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongConsumer;
 import org.loupe.activations.DocumentTable;
-import org.loupe.activations.StoreWriter;
 import org.loupe.io.BadInput;
+import org.loupe.io.Sha256;
 import org.loupe.lm.TokenBatch;
 import org.loupe.text.Corpus;
 import org.loupe.text.Document;
@@ -201,7 +201,7 @@ public final class TokenPlan {
 
     /** Hash of everything in the plan: the tokens and labels of every document, in order, and the rows they stand in. */
     String sha256() {
-        MessageDigest digest = StoreWriter.sha256();
+        MessageDigest digest = Sha256.digest();
         for (int row = 0; row < rows(); row++) {
             for (Piece piece : pieces.subList(rowStarts[row], rowStarts[row + 1])) {
                 ByteBuffer bytes = ByteBuffer.allocate(4 * piece.tokens().length + 8);

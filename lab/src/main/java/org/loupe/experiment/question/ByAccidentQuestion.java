@@ -53,7 +53,10 @@ final class ByAccidentQuestion implements Experiment {
             "",
             "smallest share of live latents that has 90 % of the exact effect");
     static final Quantity FEW_ENERGY = new Quantity(
-            "energy_90", "latents for 90 % of the energy", "", "smallest share of live latents that has 90 % of Σ f²‖d‖²");
+            "energy_90",
+            "latents for 90 % of the energy",
+            "",
+            "smallest share of live latents that has 90 % of Σ f²‖d‖²");
 
     private static Quantity rho(String key, String label, String with) {
         return new Quantity(key, label, "", "Spearman’s ρ over live latents of the exact total effect with " + with);
