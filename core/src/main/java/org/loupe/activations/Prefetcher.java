@@ -15,7 +15,7 @@ public final class Prefetcher implements AutoCloseable {
     private long waitedNanos;
 
     /** A batch, or why there is none. */
-    private record Item(@Nullable Matrix rows, @Nullable RuntimeException failure) {}
+    private record Item(@Nullable Matrix rows, @Nullable Throwable failure) {}
 
     /**
      * Starts reading.
@@ -37,7 +37,7 @@ public final class Prefetcher implements AutoCloseable {
                 try {
                     rows.batch(step, out);
                     item = new Item(out, null);
-                } catch (RuntimeException e) {
+                } catch (RuntimeException | Error e) { // an Error too: a mapped file that cannot be read throws InternalError
                     item = new Item(null, e);
                 }
                 ready.put(item);
@@ -53,7 +53,7 @@ public final class Prefetcher implements AutoCloseable {
     /**
      * The next batch, valid until the next call.
      *
-     * @throws RuntimeException whatever reading it threw
+     * @throws RuntimeException whatever reading it threw, an Error likewise
      */
     public Matrix take() {
         if (lent != null) {
@@ -71,7 +71,12 @@ public final class Prefetcher implements AutoCloseable {
         started = true;
         if (item.failure() != null) {
             ready.add(item);
-            throw item.failure();
+        }
+        if (item.failure() instanceof Error e) {
+            throw e;
+        }
+        if (item.failure() instanceof RuntimeException e) {
+            throw e;
         }
         lent = item.rows();
         return java.util.Objects.requireNonNull(lent);

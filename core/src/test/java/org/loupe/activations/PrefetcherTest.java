@@ -2,11 +2,13 @@ package org.loupe.activations;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.loupe.io.BadInput;
 import org.loupe.tensor.Matrix;
 
@@ -84,6 +86,34 @@ class PrefetcherTest {
             });
             assertTrue(String.valueOf(thrown.getMessage()).contains("row 500, column 0 is Infinity"));
             assertEquals(thrown, assertThrows(BadInput.class, prefetcher::take));
+        }
+    }
+
+    /** A mapped file whose pages are gone, for one: the JVM throws an Error. */
+    private record Gone(InternalError error) implements RowSource {
+        @Override
+        public long rows() {
+            return 1000;
+        }
+
+        @Override
+        public int width() {
+            return 8;
+        }
+
+        @Override
+        public void read(long from, int count, Matrix out, int at) {
+            throw error;
+        }
+    }
+
+    @Test
+    @Timeout(value = 10, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void anErrorOfTheReaderReachesTheTaker() {
+        InternalError error = new InternalError("a fault occurred in an unsafe memory access operation");
+        try (Prefetcher prefetcher = new Prefetcher(shuffled(new Gone(error)), 0)) {
+            assertSame(error, assertThrows(InternalError.class, prefetcher::take));
+            assertSame(error, assertThrows(InternalError.class, prefetcher::take));
         }
     }
 }
