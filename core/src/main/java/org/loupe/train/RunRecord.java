@@ -53,7 +53,9 @@ record RunRecord(
         require(folder, "model", there.provenance.model(), provenance.model());
         require(folder, "model hash", there.provenance.modelSha256(), provenance.modelSha256());
         require(folder, "text", there.provenance.text(), provenance.text());
+        require(folder, "seed of the text's order", there.provenance.seed(), provenance.seed());
         require(folder, "hook point", there.hookIn, hookIn);
+        require(folder, "hook point of what is written", there.hookOut, hookOut);
         require(folder, "rows of the data", there.rows, rows);
         require(folder, "width of the data", there.width, width);
     }

@@ -266,14 +266,25 @@ class TrainRunTest {
         assertRefused("width of the data = 24, this one has 25", new MatrixRows(Matrix.zeros(1000, 25)), "toy");
         assertRefused("rows of the data = 1000, this one has 999", new MatrixRows(Matrix.zeros(999, 24)), "toy");
         assertRefused("model = toy, this one has other", TrainRuns.rows(), "other");
+        assertRefused("seed of the text's order = 0, this one has 1", TrainRuns.rows(), "toy", 1, TrainRuns.HOOK);
+        assertRefused(
+                "written = " + TrainRuns.HOOK + ", this one has blocks.1.hook_mlp_out",
+                TrainRuns.rows(),
+                "toy",
+                0,
+                "blocks.1.hook_mlp_out");
     }
 
     private void assertRefused(String words, RowSource rows, String model) {
-        Provenance provenance = Provenance.here(model, "00ff", "made up", TrainRuns.HOOK, 0);
+        assertRefused(words, rows, model, 0, TrainRuns.HOOK);
+    }
+
+    private void assertRefused(String words, RowSource rows, String model, long seed, String hookOut) {
+        Provenance provenance = Provenance.here(model, "00ff", "made up", TrainRuns.HOOK, seed);
         BadInput refusal = assertThrows(
                 BadInput.class,
                 () -> TrainRun.train(
-                        folder, rows, TrainRuns.config(), provenance, TrainRuns.HOOK, TrainRuns.HOOK, event -> {}));
+                        folder, rows, TrainRuns.config(), provenance, TrainRuns.HOOK, hookOut, event -> {}));
         String message = String.valueOf(refusal.getMessage());
         assertTrue(message.contains(words), message);
     }
