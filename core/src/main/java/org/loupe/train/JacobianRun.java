@@ -94,7 +94,9 @@ public final class JacobianRun {
         List<TrainJob> jobs = jobs(folder, config);
         // Twice what the two SAEs need: products over the neurons, [latents × neurons], take about as much again.
         Memory.require(jobs, pairs.width());
-        try (FolderLock _ = FolderLock.take(folder)) {
+        try (FolderLock _ = FolderLock.take(folder);
+                FolderLock _ = FolderLock.take(folder.resolve(IN));
+                FolderLock _ = FolderLock.take(folder.resolve(OUT))) {
             Provenance read = pairs.provenance();
             Provenance written = new Provenance(
                     read.model(),
@@ -109,12 +111,23 @@ public final class JacobianRun {
                     record(written, written.hook(), written.hook(), mlp.dOut()));
             RunRecord both = record(read, read.hook(), pairs.targetHook(), pairs.width());
             both.check(folder);
+            jobs.forEach(job -> requireOwn(job.out()));
             both.claim(folder);
             if (jobs.stream().allMatch(job -> TrainRun.isComplete(job.out()))) {
+                AtomicFiles.delete(checkpoint());
                 jobs.forEach(job -> listener.accept(new TrainEvent.Complete(job.out())));
                 return;
             }
             train(jobs, records);
+        }
+    }
+
+    /** Refuses the folder of an SAE that was trained alone, or brought from elsewhere. */
+    private void requireOwn(Path side) {
+        boolean alone = Files.exists(side.resolve(RunRecord.FILE));
+        if (alone || (TrainRun.isComplete(side) && !Files.exists(folder.resolve(RunRecord.FILE)))) {
+            throw BadInput.in(
+                    side, "holds an SAE that is not of a run of two with Jacobians between them: choose another folder");
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.TreeSet;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
+import org.loupe.sae.SaeFolder;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -35,10 +36,13 @@ record RunRecord(
         }
     }
 
-    /** Refuses a folder with the record of another run. */
+    /** Refuses a folder with the record of another run, or with an SAE and no record of what it was made from. */
     void check(Path folder) {
         Path file = folder.resolve(FILE);
         if (!Files.exists(file)) {
+            if (TrainRun.isComplete(folder)) {
+                throw BadInput.in(folder, "holds " + SaeFolder.INFO + " without " + FILE + ": choose another folder");
+            }
             return;
         }
         RunRecord there = Json.read(file, RunRecord.class);

@@ -1,6 +1,7 @@
 package org.loupe.train;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,6 +18,7 @@ import org.loupe.activations.MatrixRows;
 import org.loupe.activations.PairedRows;
 import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
+import org.loupe.io.FolderLock;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
@@ -156,8 +158,44 @@ class JacobianRunTest {
         assertEquals(
                 Files.readString(whole.resolve(StepLog.FILE)), Files.readString(interrupted.resolve(StepLog.FILE)));
         List<TrainEvent> third = new ArrayList<>();
+        Path left = interrupted.resolve(Checkpoint.FILE);
+        Files.writeString(left, "left by a process that was killed before deleting it");
         train("interrupted", again, 0.5, third::add);
         assertTrue(third.size() == 2 && third.stream().allMatch(TrainEvent.Complete.class::isInstance));
+        assertFalse(Files.exists(left));
+    }
+
+    /** Its own SAEs have no run.json: that of the pair is in the folder above. */
+    @Test
+    void saesTrainedAloneAreNotTakenForAPair() throws IOException {
+        Path alone = folder.resolve("alone");
+        TrainRuns.train(alone.resolve(JacobianRun.IN), new MatrixRows(x), config("tokens=500"), _ -> {});
+        TrainRuns.train(alone.resolve(JacobianRun.OUT), new MatrixRows(y), config("tokens=500"), _ -> {});
+        refusedIn(alone);
+        Files.delete(alone.resolve(JacobianRun.IN).resolve(RunRecord.FILE));
+        refusedIn(alone);
+    }
+
+    private void refusedIn(Path run) {
+        BadInput refusal =
+                assertThrows(BadInput.class, () -> JacobianRun.train(run, pairs(), mlp, config(), 1, _ -> {}));
+        assertEquals(
+                run.resolve(JacobianRun.IN)
+                        + ": holds an SAE that is not of a run of two with Jacobians between them: choose another folder",
+                refusal.getMessage());
+        assertFalse(Files.exists(run.resolve(RunRecord.FILE)));
+    }
+
+    @Test
+    void aSideInWhichAnotherTrainsIsRefused() {
+        Path busy = folder.resolve("busy");
+        try (FolderLock _ = FolderLock.take(busy.resolve(JacobianRun.OUT))) {
+            BadInput refusal = assertThrows(BadInput.class, () -> train("busy", config("tokens=500"), 1, _ -> {}));
+            assertTrue(
+                    String.valueOf(refusal.getMessage())
+                            .startsWith(busy.resolve(JacobianRun.OUT) + ": another process is writing there"),
+                    refusal.getMessage());
+        }
     }
 
     /** In raw units, from the folders, by the MLP's own differences. */

@@ -247,6 +247,17 @@ class TrainRunTest {
         assertEquals(TrainRuns.files(undisturbed), TrainRuns.files(folder));
     }
 
+    @Test
+    void anSaeOfUnknownMakingIsNotTakenForTheRun() throws IOException {
+        Files.writeString(folder.resolve(SaeFolder.INFO), "{}");
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(), event -> {}));
+        assertEquals(
+                folder + ": holds loupe.json without run.json: choose another folder", refusal.getMessage());
+        assertEquals(List.of(SaeFolder.INFO), TrainRuns.files(folder));
+    }
+
     @ParameterizedTest
     @CsvSource({"seed=1, seed", "k=5, k", "optimizer.clip=0.5, optimizer.clip", "input.shuffle=false, input.shuffle"})
     void anotherConfigurationIsRefusedWithTheKey(String pair, String key) throws IOException {
