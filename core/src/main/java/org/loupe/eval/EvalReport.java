@@ -38,14 +38,17 @@ public record EvalReport(
      * @param coefficients what each baseline may spend on a row
      * @param hookOut hook point of the rows that it writes: another one than {@code hook} for a transcoder
      * @param widthOut of the rows that it writes
+     * @param transcoder whether what it writes are not the rows that it reads
      */
     public record Subject(
-            String activation, String hook, int width, int latents, int coefficients, String hookOut, int widthOut) {
-        /** Whether what it writes are not the rows that it reads. */
-        boolean transcodes() {
-            return !hook.equals(hookOut) || width != widthOut;
-        }
-    }
+            String activation,
+            String hook,
+            int width,
+            int latents,
+            int coefficients,
+            String hookOut,
+            int widthOut,
+            boolean transcoder) {}
 
     /**
      * On what, and how much of it.
@@ -107,10 +110,16 @@ public record EvalReport(
     /** Reads what {@link #write} wrote. */
     public static EvalReport read(Path file) {
         JsonNode node = Json.tree(file);
-        if (node.path("sae") instanceof ObjectNode sae && !sae.has("hookOut")) {
-            // As Loupe 0.1.0 wrote it, which evaluated autoencoders only.
-            sae.put("hookOut", sae.path("hook").asString(""));
-            sae.put("widthOut", sae.path("width").asInt(0));
+        if (node.path("sae") instanceof ObjectNode sae && !sae.has("transcoder")) {
+            if (!sae.has("hookOut")) {
+                // As Loupe 0.1.0 wrote it, which evaluated autoencoders only.
+                sae.set("hookOut", sae.path("hook"));
+                sae.set("widthOut", sae.path("width"));
+            }
+            sae.put(
+                    "transcoder",
+                    !sae.path("hook").equals(sae.path("hookOut"))
+                            || !sae.path("width").equals(sae.path("widthOut")));
         }
         try {
             return new EvalReport(

@@ -72,8 +72,8 @@ public final class Evaluation {
     public static RowEvaluation rows(
             SaeFolder.Loaded loaded, RowSource rows, Options options, Workers workers, Progress progress) {
         Sae sae = loaded.sae();
-        boolean transcoder = !loaded.info().hookIn().equals(loaded.info().hookOut()) || sae.dIn() != sae.dOut();
-        requireFit(loaded, rows, transcoder, options);
+        boolean transcoder = loaded.transcoder();
+        requireFit(loaded, rows, options);
         RowSource source = transcoder ? rows : rows.inputs();
         Pass pass = new Pass(source, options, progress);
         RowMetrics reconstruction = new RowMetrics(sae.dOut());
@@ -116,7 +116,8 @@ public final class Evaluation {
                         sae.latents(),
                         k,
                         loaded.info().hookOut(),
-                        sae.dOut()),
+                        sae.dOut(),
+                        transcoder),
                 new EvalReport.Window(rows.name(), reconstruction.rows(), rows.rows(), 0, 0, 0),
                 scores,
                 Scores.NONE,
@@ -150,10 +151,10 @@ public final class Evaluation {
         return Baselines.of(pca, LinearMap.fit(mean, matrix, dIn), reconstruction, k);
     }
 
-    private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, boolean transcoder, Options options) {
+    private static void requireFit(SaeFolder.Loaded loaded, RowSource rows, Options options) {
         Sae sae = loaded.sae();
         Provenance provenance = loaded.info().provenance();
-        if (transcoder) {
+        if (loaded.transcoder()) {
             rows.requirePairs(sae.dIn(), sae.dOut(), provenance, loaded.info().hookOut(), "the SAE");
         } else {
             rows.inputs().requireMatches(sae.dIn(), provenance, "the SAE");

@@ -91,7 +91,7 @@ public final class ReportPage {
         String hooks = sae.hook().equals(sae.hookOut()) ? sae.hook() : sae.hook() + " → " + sae.hookOut();
         String where = hooks.isEmpty() ? from.model() : hooks + " of " + from.model();
         out.append("<p class=\"kicker\">")
-                .append(sae.transcodes() ? "Transcoder" : "Sparse autoencoder")
+                .append(sae.transcoder() ? "Transcoder" : "Sparse autoencoder")
                 .append(" · evaluation</p>\n<h1>")
                 .append(Svg.escape(headline()))
                 .append("</h1>\n");

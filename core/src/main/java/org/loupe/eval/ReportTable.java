@@ -26,7 +26,7 @@ final class ReportTable {
     private static String title(String baseline, EvalReport report) {
         return switch (baseline) {
             case Baselines.PCA ->
-                "PCA " + report.sae().coefficients() + (report.sae().transcodes() ? " of y" : "");
+                "PCA " + report.sae().coefficients() + (report.sae().transcoder() ? " of y" : "");
             case Baselines.RANDOM -> "random";
             default -> baseline;
         };
@@ -47,7 +47,7 @@ final class ReportTable {
                 report.provenance().model().isEmpty()
                         ? ""
                         : " of " + report.provenance().model()));
-        if (sae.transcodes()) {
+        if (sae.transcoder()) {
             lines.add(
                     "a transcoder: below, x̂ is its ŷ and x the y that it is to write; linear is the best linear map from"
                             + " its input to y, PCA sees y itself");
@@ -74,7 +74,7 @@ final class ReportTable {
     /** The hook points and, of a transcoder, the width of what it writes. */
     private static String where(EvalReport.Subject sae) {
         String in = sae.hook().isEmpty() ? "" : ", " + sae.hook();
-        if (!sae.transcodes()) {
+        if (!sae.transcoder()) {
             return in;
         }
         return in + " → width " + sae.widthOut() + (sae.hookOut().isEmpty() ? "" : ", " + sae.hookOut());

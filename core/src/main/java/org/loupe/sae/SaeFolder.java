@@ -28,18 +28,22 @@ public final class SaeFolder {
     /** Before an architecture's name where rows have a score, so that SAELens does not take them for the same without. */
     private static final String COSINE = "cosine_";
 
+    /** What the architecture's name of a transcoder ends with. */
+    private static final String TRANSCODER = "transcoder";
+
     private SaeFolder() {}
 
     /**
      * An SAE and what is known about it.
      *
+     * @param transcoder whether what it writes are not the rows that it reads
      * @param weightsSha256 hash of the file with the weights, which tells SAEs apart whose descriptions are alike; empty for one
      *     that comes from no folder
      */
-    public record Loaded(Sae sae, SaeInfo info, String weightsSha256) {
-        /** An SAE that comes from no folder. */
+    public record Loaded(Sae sae, SaeInfo info, boolean transcoder, String weightsSha256) {
+        /** An SAE that comes from no folder; a transcoder where its widths, its skip path or its hook points say so. */
         public Loaded(Sae sae, SaeInfo info) {
-            this(sae, info, "");
+            this(sae, info, isTranscoder(sae, info), "");
         }
     }
 
@@ -163,7 +167,7 @@ public final class SaeFolder {
         if (!transcoder) {
             return name;
         }
-        String suffix = sae.skip() == null ? "transcoder" : "skip_transcoder";
+        String suffix = (sae.skip() == null ? "" : "skip_") + TRANSCODER;
         return name.equals("standard") ? suffix : name + "_" + suffix;
     }
 
@@ -207,13 +211,14 @@ public final class SaeFolder {
             if (config.path("rescale_acts_by_decoder_norm").asBoolean(false)) {
                 foldNorms(sae);
             }
-            return new Loaded(sae, info, Sha256.of(weights.file()));
+            boolean named = config.path("architecture").asString("").endsWith(TRANSCODER);
+            return new Loaded(sae, info, named || isTranscoder(sae, info), Sha256.of(weights.file()));
         }
     }
 
     private static Activation activation(Path file, JsonNode config, Safetensors weights, int m) {
         String architecture = config.path("architecture").asString("").replaceFirst("^" + COSINE, "");
-        return switch (architecture.replaceFirst("_?(skip_)?transcoder$", "")) {
+        return switch (architecture.replaceFirst("_?(skip_)?" + TRANSCODER + "$", "")) {
             case "topk" -> new Activation.TopK(atMost(m, file, config, "k"));
             case "abstopk" -> new Activation.AbsTopK(atMost(m, file, config, "k"));
             case "standard", "" -> {

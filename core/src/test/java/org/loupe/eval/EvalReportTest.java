@@ -50,7 +50,14 @@ class EvalReportTest {
         return new EvalReport(
                 Provenance.here("toy", "", "made up", "blocks.0.hook_resid_post", 1),
                 new EvalReport.Subject(
-                        "TopK, k = 32", "blocks.0.hook_resid_post", 576, 4096, 32, "blocks.0.hook_resid_post", 576),
+                        "TopK, k = 32",
+                        "blocks.0.hook_resid_post",
+                        576,
+                        4096,
+                        32,
+                        "blocks.0.hook_resid_post",
+                        576,
+                        false),
                 new EvalReport.Window("the/store", 1000, 200_000, 700, 10, 800),
                 scores,
                 fvu(0.2),

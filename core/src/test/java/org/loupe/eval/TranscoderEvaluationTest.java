@@ -140,7 +140,7 @@ class TranscoderEvaluationTest {
         assertEquals(expected[0], report.value(Metric.FVU), 1e-6);
         assertEquals(expected[1], report.value(Metric.COSINE), 1e-6);
         assertEquals(expected[2], report.value(Metric.L0));
-        assertEquals(new EvalReport.Subject("TopK, k = 3", IN, D_IN, LATENTS, K, OUT, D_OUT), report.sae());
+        assertEquals(new EvalReport.Subject("TopK, k = 3", IN, D_IN, LATENTS, K, OUT, D_OUT, true), report.sae());
         assertEquals(ROWS, report.window().rows());
         assertEquals(Map.of(), report.parts());
     }
@@ -236,6 +236,25 @@ class TranscoderEvaluationTest {
         assertTrue(unknown.contains("rows of unknown origin"), unknown);
     }
 
+    /** With the hook point and width of an autoencoder: W_skip x is no function of latents. */
+    @Test
+    void aSkipPathMakesATranscoder() {
+        Sae skip = new Sae(
+                random(LATENTS, D_IN, 3),
+                new float[LATENTS],
+                random(LATENTS, D_IN, 5),
+                new float[D_IN],
+                new Activation.TopK(K),
+                false,
+                random(D_IN, D_IN, 8));
+        String single = Refused.message(() -> evaluate(loaded(skip, IN, IN), new MatrixRows(X), 50, 1));
+        assertTrue(single.contains("holds no targets"), single);
+        RowSource same = new PairedRows(new MatrixRows(X), new MatrixRows(X));
+        EvalReport report = evaluate(loaded(skip, IN, IN), same, 50, 1).report();
+        assertTrue(report.sae().transcoder() && report.baselines().containsKey(Baselines.LINEAR));
+        assertTrue(report.table().contains("a transcoder: "), report.table());
+    }
+
     @Test
     void theReportSaysWhatItIsOf(@TempDir Path folder) throws Exception {
         EvalReport report = evaluate(transcoder());
@@ -250,9 +269,13 @@ class TranscoderEvaluationTest {
         Path file = folder.resolve("eval.json");
         report.write(file);
         assertEquals(report.toJson(), EvalReport.read(file).toJson());
-        // A report from before there were transcoders.
+        // Reports from before they said so, and from before there were transcoders.
+        ObjectNode unsaid = report.toJson();
+        ((ObjectNode) unsaid.path("sae")).remove("transcoder");
+        Json.write(file, unsaid);
+        assertEquals(report.toJson(), EvalReport.read(file).toJson());
         ObjectNode old = EvalReportTest.full().toJson();
-        ((ObjectNode) old.path("sae")).remove(List.of("hookOut", "widthOut"));
+        ((ObjectNode) old.path("sae")).remove(List.of("hookOut", "widthOut", "transcoder"));
         Json.write(file, old);
         assertEquals(EvalReportTest.full().toJson(), EvalReport.read(file).toJson());
     }

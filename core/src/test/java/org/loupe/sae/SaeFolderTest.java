@@ -2,6 +2,7 @@ package org.loupe.sae;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -202,6 +203,15 @@ class SaeFolderTest {
         String message = String.valueOf(
                 assertThrows(BadInput.class, () -> SaeFolder.load(folder)).getMessage());
         assertTrue(message.contains(SaeFolder.CONFIG) && message.contains(words), message);
+    }
+
+    /** SAELens' metadata need not name where a transcoder writes; widths may be equal. */
+    @Test
+    void theNameOfTheArchitectureMakesATranscoder() throws IOException {
+        SaeFolder.save(folder, EncoderDecoderTest.sae(5, 9, 5, 2, false, 3), INFO);
+        assertFalse(SaeFolder.load(folder).transcoder());
+        replace("\"topk\"", "\"topk_transcoder\"").to(folder);
+        assertTrue(SaeFolder.load(folder).transcoder());
     }
 
     private static void assertBits(float[] expected, float[] actual) {
