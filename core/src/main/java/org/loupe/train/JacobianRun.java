@@ -127,7 +127,8 @@ public final class JacobianRun {
         boolean alone = Files.exists(side.resolve(RunRecord.FILE));
         if (alone || (TrainRun.isComplete(side) && !Files.exists(folder.resolve(RunRecord.FILE)))) {
             throw BadInput.in(
-                    side, "holds an SAE that is not of a run of two with Jacobians between them: choose another folder");
+                    side,
+                    "holds an SAE that is not of a run of two with Jacobians between them: choose another folder");
         }
     }
 

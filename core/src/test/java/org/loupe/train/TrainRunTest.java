@@ -251,10 +251,8 @@ class TrainRunTest {
     void anSaeOfUnknownMakingIsNotTakenForTheRun() throws IOException {
         Files.writeString(folder.resolve(SaeFolder.INFO), "{}");
         BadInput refusal = assertThrows(
-                BadInput.class,
-                () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(), event -> {}));
-        assertEquals(
-                folder + ": holds loupe.json without run.json: choose another folder", refusal.getMessage());
+                BadInput.class, () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config(), event -> {}));
+        assertEquals(folder + ": holds loupe.json without run.json: choose another folder", refusal.getMessage());
         assertEquals(List.of(SaeFolder.INFO), TrainRuns.files(folder));
     }
 
