@@ -23,7 +23,8 @@ import org.loupe.tensor.Workers;
  * threshold too high   the others: z comes near, but on no row above θ_i
  * </pre>
  *
- * <p>θ is JumpReLU's, else 0. Nobody is turned away from AbsTopK, for which far below 0 is far, and from a sign-aware gate who is not from both. Only the second needs the rows again, and only
+ * <p>θ is JumpReLU's, else 0. Nobody is turned away where latents are chosen by |z| (AbsTopK, signed OMP and LASSO), for which far below 0 is far, and from a
+ * sign-aware gate who is not from both. Only the second needs the rows again, and only
  * until each of its latents has been seen above 0. A {@link org.loupe.sae.RowScore} counts as 1 in the moments.
  */
 final class DeadReasons {
@@ -34,6 +35,10 @@ final class DeadReasons {
     private final LatentSearch search;
     private final Workers workers;
     private final ActiveRows active = new ActiveRows();
+
+    /** Whether |z| decides, and not z. */
+    private final boolean bySize;
+
     private final int dead;
     private final int turnedAway;
     private final int tooHigh;
@@ -48,6 +53,7 @@ final class DeadReasons {
     DeadReasons(Sae sae, long[] fired, Covariance moments, Workers workers) {
         this.sae = sae;
         this.workers = workers;
+        this.bySize = sae.activation().signed() && !(sae.activation() instanceof Activation.SignedGated);
         this.search = new LatentSearch(Kernels.BEST, workers);
         int[] silent =
                 IntStream.range(0, fired.length).filter(i -> fired[i] == 0).toArray();
@@ -65,7 +71,7 @@ final class DeadReasons {
 
     private boolean[] away(int[] silent, Covariance moments) {
         boolean[] away = new boolean[silent.length];
-        if (silent.length == 0 || sae.activation() instanceof Activation.AbsTopK) {
+        if (silent.length == 0 || bySize) {
             return away;
         }
         double[] mean = moments.mean();
@@ -118,7 +124,7 @@ final class DeadReasons {
             bias[n] = sae.encoderBias()[i];
             negated[n] = -bias[n];
         }
-        if (sae.activation() instanceof Activation.AbsTopK) {
+        if (bySize) {
             new SignedSearch(search).gates(centred, encoder, bias, negated, active);
         } else {
             search.search(centred, encoder, bias, new LatentSearch.Rule.Above(new float[m]), active);

@@ -101,6 +101,21 @@ class DeadReasonsTest {
         assertReasons(0, 1, 2, sae(new Activation.AbsTopK(1), new float[4], -1, 0, 0.5f, 0, -0.5f, 0, 0, 0));
     }
 
+    /** Of (10 ± 1, v) the first takes all of the first axis; the second has z = −6 ± 0.8 and 0.8 v and is beaten, as is the third. */
+    @Test
+    void signedPursuit() {
+        float[] atoms = {-1, 0, -0.6f, 0.8f, 0, 1};
+        assertReasons(0, 0, 2, sae(new Activation.Omp(1, true), new float[3], atoms));
+        assertReasons(1, 0, 1, sae(new Activation.Omp(1, false), new float[3], 1, 0, -0.6f, 0.8f, 0, 1));
+    }
+
+    /** With λ = 8 the first leaves 4 of its axis: |z| of the others is at most 3.2, below λ/2. */
+    @Test
+    void signedLasso() {
+        assertReasons(
+                0, 2, 0, sae(new Activation.Lasso(8, true, 10), new float[3], -1, 0, -0.6f, 0.8f, 0, 1));
+    }
+
     @Test
     void matchingPursuit() {
         assertReasons(1, 0, 1, sae(new Activation.MatchingPursuit(1, 0), new float[3], 1, 0, -1, 0, 0, 1));
