@@ -2,6 +2,7 @@ package org.loupe.synth;
 
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import org.loupe.io.BadInput;
 
 /**
  * Which features fire together, and how often.
@@ -45,14 +46,25 @@ final class Law {
         }
         double wanted = config.active() / familySize(config.children());
         double most = SynthConfig.MOST_PROBABLE;
-        double rest = Arrays.stream(weight).sum();
+        // Summed from the last on: of steep weights the first, taken off a sum of all, would leave its rounding alone.
+        double[] rest = weight.clone();
+        for (int h = rest.length - 2; h >= 0; h--) {
+            rest[h] += rest[h + 1];
+        }
         int capped = 0;
         // Weights fall: the first ones are cut until the factor that the others need brings none of them above the
         // bound.
-        while (capped < weight.length && (wanted - capped * most) / rest * weight[capped] > most) {
-            rest -= weight[capped++];
+        while (capped < weight.length && (wanted - capped * most) / rest[capped] * weight[capped] > most) {
+            capped++;
         }
-        double factor = capped < weight.length ? (wanted - capped * most) / rest : 0;
+        if (capped < weight.length && weight[capped] == 0) {
+            throw new BadInput("zipf exponent is " + config.zipfExponent() + ", expected one that leaves feature "
+                    + capped + " a weight above 0, for active = " + config.active());
+        }
+        double factor = capped < weight.length
+                ? (wanted - capped * most)
+                        / Arrays.stream(weight, capped, weight.length).sum()
+                : 0;
         for (int h = 0; h < weight.length; h++) {
             weight[h] = h < capped ? most : factor * weight[h];
         }

@@ -2,6 +2,7 @@ package org.loupe.synth;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
@@ -10,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.loupe.io.BadInput;
 
 class LawTest {
     private static final int ROWS = 40_000;
@@ -70,6 +72,24 @@ class LawTest {
         assertArrayEquals(new float[] {0.5f, 6 / 13f, 4 / 13f, 3 / 13f}, new Law(more).probabilities(), 1e-7f);
         SynthConfig most = Worlds.law(one, Firing.ZIPF, 2, Magnitude.UNIFORM, false);
         assertArrayEquals(new float[] {0.5f, 0.5f, 0.5f, 0.5f}, new Law(most).probabilities(), 1e-7f);
+    }
+
+    /** Of 5.12, nine features fire on half of the rows each, and the others share 0.62. */
+    @Test
+    void steepWeightsLeaveProbabilities() {
+        SynthConfig size = Worlds.size(Worlds.SMALL, 256, 8);
+        float[] steep = new Law(Worlds.zipf(size, 16, 5.12)).probabilities();
+        assertEquals(0.5f, steep[8]);
+        double sum = 0;
+        for (int i = 0; i < steep.length; i++) {
+            assertTrue(steep[i] >= 0 && steep[i] <= 0.5f, "feature " + i + ": " + steep[i]);
+            sum += steep[i];
+        }
+        assertEquals(5.12, sum, 1e-6);
+        assertEquals(Math.pow(1.1, -16), steep[10] / steep[9], 1e-6);
+        String refusal = String.valueOf(assertThrows(BadInput.class, () -> new Law(Worlds.zipf(size, 1000, 5.12)))
+                .getMessage());
+        assertTrue(refusal.contains("zipf exponent is 1000.0") && refusal.contains("active = 5.12"), refusal);
     }
 
     @Test

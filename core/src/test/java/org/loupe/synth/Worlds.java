@@ -58,6 +58,25 @@ final class Worlds {
                 c.seed());
     }
 
+    static SynthConfig zipf(SynthConfig c, double exponent, double active) {
+        return new SynthConfig(
+                c.features(),
+                c.width(),
+                c.rows(),
+                c.evalRows(),
+                Firing.ZIPF,
+                active,
+                exponent,
+                c.magnitude(),
+                c.correlation(),
+                c.group(),
+                c.children(),
+                c.noise(),
+                c.signed(),
+                c.mean(),
+                c.seed());
+    }
+
     static SynthConfig together(SynthConfig c, double correlation, int group, int children) {
         return new SynthConfig(
                 c.features(),
