@@ -25,7 +25,7 @@ import org.loupe.tensor.Matrix;
  *
  * <p>Rows of one document are consecutive and ordered by position, and document numbers never decrease along the store.
  * Opening checks that every shard is there with the rows and width that {@code store.json} says; {@link #verify} reads all
- * bytes and compares checksums. A NaN or infinity is refused when read.
+ * bytes and compares checksums. A NaN or infinity is refused when read decoded.
  */
 public final class ActivationStore implements RowSource {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -171,10 +171,13 @@ public final class ActivationStore implements RowSource {
         }
         Matrix x = Matrix.zeros(count, info.width());
         Matrix y = Matrix.zeros(count, info.targetWidth());
-        readInputs(from, count, x, 0);
-        pieces(from, count, (shard, row, n, done) -> floats(targets(shard), row, n, y, done));
+        pieces(from, count, (shard, row, n, done) -> {
+            floats(shard.activations(), row, n, x, done);
+            floats(targets(shard), row, n, y, done);
+        });
         x.copyColumns(0, x.cols(), out, at, 0);
         y.copyColumns(0, y.cols(), out, at, x.cols());
+        Finite.require(out, at, count, name(), from);
     }
 
     @Override
@@ -190,11 +193,13 @@ public final class ActivationStore implements RowSource {
     /** The activations of rows [from, from + count) as f32, to rows {@code at} on of {@code out}, [· × info().width()]. */
     void readInputs(long from, int count, Matrix out, int at) {
         pieces(from, count, (shard, row, n, done) -> floats(shard.activations(), row, n, out, at + done));
+        Finite.require(out, at, count, name(), from);
     }
 
     /** The gradients of rows [from, from + count) as f32, to rows {@code at} on of {@code out}. */
     void readGradients(long from, int count, Matrix out, int at) {
         pieces(from, count, (shard, row, n, done) -> floats(gradients(shard), row, n, out, at + done));
+        Finite.require(out, at, count, "gradients of " + name(), from);
     }
 
     private static void floats(Safetensors.Entry entry, long row, int count, Matrix out, int at) {
@@ -220,12 +225,12 @@ public final class ActivationStore implements RowSource {
         });
     }
 
-    /** The activations of rows [from, from + count) undecoded. */
+    /** The activations of rows [from, from + count) undecoded and unchecked. */
     void readRawInputs(long from, int count, MemorySegment out, long at) {
         readRaw(Shard::activations, from, count, out, at);
     }
 
-    /** The gradients of rows [from, from + count) undecoded. */
+    /** The gradients of rows [from, from + count) undecoded and unchecked. */
     void readRawGradients(long from, int count, MemorySegment out, long at) {
         readRaw(ActivationStore::gradients, from, count, out, at);
     }

@@ -28,6 +28,18 @@ public final class Finite {
         return at - from;
     }
 
+    /**
+     * As {@link #require(Matrix, int, String, long)} of several rows.
+     *
+     * @param at the first
+     * @param from its number in the source
+     */
+    public static void require(Matrix rows, int at, int count, String source, long from) {
+        for (int i = 0; i < count; i++) {
+            require(rows, at + i, source, from + i);
+        }
+    }
+
     /** Throws {@link BadInput} naming the row and column of the first element of a row that is not finite. */
     public static void require(Matrix rows, int row, String source, long sourceRow) {
         int column = firstBad(rows, row);

@@ -98,9 +98,7 @@ public final class SafetensorsRows implements RowSource {
     public void read(long from, int count, Matrix out, int at) {
         out.requireCols(width, name);
         entry.floats(from * width, out.data(), out.offset(at), count * width);
-        for (int i = 0; i < count; i++) {
-            Finite.require(out, at + i, name, from + i);
-        }
+        Finite.require(out, at, count, name, from);
     }
 
     @Override

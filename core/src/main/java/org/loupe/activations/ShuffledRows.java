@@ -98,9 +98,7 @@ public final class ShuffledRows {
 
     private int inOrder(long offset, int wanted, Matrix out, int at) {
         source.read(offset, wanted, out, at);
-        for (int i = 0; i < wanted; i++) {
-            Finite.require(out, at + i, source.name(), offset + i);
-        }
+        Finite.require(out, at, wanted, source.name(), offset);
         return wanted;
     }
 

@@ -290,9 +290,7 @@ public final class Evaluation {
             long from = first(i);
             int count = (int) Math.min(batch, total - i * batch);
             source.read(from, count, buffer, 0);
-            for (int r = 0; r < count; r++) {
-                Finite.require(buffer, r, source.name(), from + r);
-            }
+            Finite.require(buffer, 0, count, source.name(), from);
             return buffer.head(count);
         }
     }

@@ -53,6 +53,27 @@ class ActivationStoreTest {
         }
     }
 
+    /** In shards of 10: row 13 is the fourth of the second. */
+    @Test
+    void whatIsNotFiniteIsRefusedWithItsRow() {
+        Matrix bad = new Matrix(23, 7, ROWS.data().clone());
+        bad.data()[13 * 7 + 2] = Float.NaN;
+        TestStores.write(folder, bad, ROWS, Dtype.F32, 10, 13);
+        Matrix out = Matrix.zeros(23, 7);
+        try (ActivationStore store = ActivationStore.open(folder)) {
+            store.read(0, 13, out, 0);
+            assertRefused(folder + ": row 13, column 2 is NaN", () -> store.read(12, 5, out, 4));
+            store.gradients().read(0, 23, out, 0);
+        }
+        Path other = folder.resolve("other");
+        TestStores.write(other, ROWS, bad, Dtype.F32, 10, 13);
+        try (ActivationStore store = ActivationStore.open(other)) {
+            store.read(0, 23, out, 0);
+            assertRefused(
+                    "gradients of " + other + ": row 13, column 2 is NaN", () -> store.gradients().read(0, 23, out, 0));
+        }
+    }
+
     @Test
     void tokensPositionsAndDocumentsComeBack() {
         TestStores.write(folder, ROWS, Dtype.BF16, 10, 13);
