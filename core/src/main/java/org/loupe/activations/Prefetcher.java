@@ -37,8 +37,7 @@ public final class Prefetcher implements AutoCloseable {
                 try {
                     rows.batch(step, out);
                     item = new Item(out, null);
-                } catch (RuntimeException
-                        | Error e) { // an Error too: a mapped file that cannot be read throws InternalError
+                } catch (RuntimeException | Error e) { // a mapped file that cannot be read throws an InternalError
                     item = new Item(null, e);
                 }
                 ready.put(item);

@@ -55,12 +55,12 @@ class FolderLockTest {
         Files.writeString(folder.resolve(COUNT), "0");
         List<Process> children = new ArrayList<>();
         for (int i = 0; i < 3; i++) {
-            children.add(child(2000));
+            children.add(child(500));
         }
         for (Process child : children) {
             assertEquals(0, child.waitFor());
         }
-        assertEquals("6000", Files.readString(folder.resolve(COUNT)));
+        assertEquals("1500", Files.readString(folder.resolve(COUNT)));
     }
 
     /** A second try in this process must not let go of what the first one holds. */
