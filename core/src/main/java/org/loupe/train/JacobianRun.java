@@ -222,7 +222,7 @@ public final class JacobianRun {
     private Trainer restored(String name, long steps, Workers workers) {
         TrainState state = Checkpoint.read(checkpoint(), name);
         Trainer trainer = new Trainer(config, state.statistics(), steps, workers);
-        trainer.restore(state);
+        trainer.restore(state, checkpoint());
         return trainer;
     }
 

@@ -1,6 +1,8 @@
 package org.loupe.train;
 
+import java.nio.file.Path;
 import java.util.Map;
+import org.loupe.io.BadInput;
 
 /**
  * All that the coming steps of a run depend on, beside its configuration and the data: order of rows and schedule are functions
@@ -13,16 +15,28 @@ import java.util.Map;
  */
 record TrainState(
         long step, DataStatistics statistics, Map<String, float[]> arrays, double[] control, long[] lastFired) {
-    /** Copies every array into the arrays of another state of the same shape. */
-    void copyTo(TrainState to) {
-        for (Map.Entry<String, float[]> into : to.arrays.entrySet()) {
-            float[] from = arrays.get(into.getKey());
-            if (from == null || from.length != into.getValue().length) {
-                throw new IllegalArgumentException("state: '" + into.getKey() + "' is missing or of another size");
-            }
-            System.arraycopy(from, 0, into.getValue(), 0, from.length);
-        }
+    /**
+     * Copies every array into the arrays of another state of the same shape.
+     *
+     * @param file where this one was read
+     * @throws BadInput where it is of another shape
+     */
+    void copyTo(TrainState to, Path file) {
+        to.arrays.forEach((name, into) -> {
+            float[] from = arrays.getOrDefault(name, new float[0]);
+            require(file, name, from.length, into.length);
+            System.arraycopy(from, 0, into, 0, into.length);
+        });
+        require(file, "control", control.length, to.control.length);
         System.arraycopy(control, 0, to.control, 0, control.length);
+        require(file, "last_fired", lastFired.length, to.lastFired.length);
         System.arraycopy(lastFired, 0, to.lastFired, 0, lastFired.length);
+    }
+
+    private static void require(Path file, String name, int values, int expected) {
+        if (values != expected) {
+            throw BadInput.in(
+                    file, "'" + name + "' has " + values + " values, expected " + expected + " for this configuration");
+        }
     }
 }

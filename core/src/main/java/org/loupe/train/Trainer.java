@@ -1,5 +1,6 @@
 package org.loupe.train;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -359,10 +360,14 @@ public final class Trainer implements AutoCloseable {
         return new TrainState(step, statistics, arrays, control.state(), lastFired.rows());
     }
 
-    /** Goes on from a state of the same configuration: copies its weights and counters. */
-    void restore(TrainState from) {
+    /**
+     * Goes on from a state of the same configuration: copies its weights and counters.
+     *
+     * @param file where it was read
+     */
+    void restore(TrainState from, Path file) {
         step = from.step();
-        from.copyTo(state());
+        from.copyTo(state(), file);
     }
 
     /** The SAE as it is being trained, in scaled units. */

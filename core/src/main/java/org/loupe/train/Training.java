@@ -59,7 +59,7 @@ final class Training implements AutoCloseable {
         if (Files.exists(checkpoint)) {
             TrainState state = Checkpoint.read(checkpoint);
             Trainer trainer = new Trainer(config, state.statistics(), steps, workers);
-            trainer.restore(state);
+            trainer.restore(state, checkpoint);
             return trainer;
         }
         Trainer trainer = new Trainer(config, statistics.apply(config), steps, workers);

@@ -3,6 +3,7 @@ package org.loupe.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,7 +72,7 @@ class GradientsTest {
             for (int i : dead) {
                 start.lastFired()[i] = (STEP - 1) * batch;
             }
-            trainer.restore(new TrainState(STEP, statistics, start.arrays(), start.control(), start.lastFired()));
+            trainer.restore(new TrainState(STEP, statistics, start.arrays(), start.control(), start.lastFired()), Path.of("none"));
             randomise(config, random);
             Matrix x = Matrix.zeros(batch, d);
             fill(x.data(), random, 1);

@@ -11,7 +11,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -331,6 +333,40 @@ class TrainRunTest {
                 () -> TrainRuns.train(folder, TrainRuns.rows(), TrainRuns.config("latents=89478485"), event -> {}));
         assertTrue(String.valueOf(refusal.getMessage()).contains("at most 89478484"), refusal.getMessage());
         assertEquals(List.of(), TrainRuns.files(folder));
+    }
+
+    /** That of another run, or with an array cut short. */
+    @Test
+    void aCheckpointThatDoesNotFitIsRefusedByName() {
+        TrainConfig config = TrainRuns.config("checkpoint_seconds=1e-9");
+        TrainRuns.interruptAfter(folder, config, 9);
+        Path file = folder.resolve(Checkpoint.FILE);
+        TrainState whole = Checkpoint.read(file);
+        Map<String, float[]> arrays = new LinkedHashMap<>(whole.arrays());
+        arrays.remove("encoder.first");
+        refused(with(whole, arrays, whole.control(), whole.lastFired()), "'encoder.first' has 0 values, expected 3600");
+        refused(
+                with(whole, whole.arrays(), Arrays.copyOf(whole.control(), 4), whole.lastFired()),
+                "'control' has 4 values, expected 5");
+        for (int latents : new int[] {149, 151}) {
+            refused(
+                    with(whole, whole.arrays(), whole.control(), Arrays.copyOf(whole.lastFired(), latents)),
+                    "'last_fired' has " + latents + " values, expected 150");
+        }
+    }
+
+    private static TrainState with(TrainState state, Map<String, float[]> arrays, double[] control, long[] lastFired) {
+        return new TrainState(state.step(), state.statistics(), arrays, control, lastFired);
+    }
+
+    private void refused(TrainState state, String words) {
+        Path file = folder.resolve(Checkpoint.FILE);
+        Checkpoint.write(file, state);
+        BadInput refusal = assertThrows(
+                BadInput.class,
+                () -> TrainRuns.train(
+                        folder, TrainRuns.rows(), TrainRuns.config("checkpoint_seconds=1e-9"), event -> {}));
+        assertEquals(file + ": " + words + " for this configuration", refusal.getMessage());
     }
 
     @Test
