@@ -99,7 +99,8 @@ public record TrainConfig(
     public record Auxk(
             @About("Weight of the auxiliary loss; 0: off.") double weight,
 
-            @About("Dead latents active in each row; 0: the smaller of d/2 and max(2k, 64).")
+            @About(
+                    "Dead latents active in each row; 0: the smaller of d/2 and max(2k, 64), of the top-k family with l0 in the place of k.")
             int k,
 
             @About("Rows without firing after which a latent counts as dead; 0: 5 % of the run, at most 10 million.")
@@ -362,6 +363,7 @@ public record TrainConfig(
 
     /** Dead latents active in each row, for rows of width d. */
     public int auxiliaryK(int d) {
-        return auxk.k() > 0 ? auxk.k() : Math.max(1, Math.min(d / 2, Math.max(2 * k, 64)));
+        int active = penalised() ? k : count();
+        return auxk.k() > 0 ? auxk.k() : Math.max(1, Math.min(d / 2, Math.max(2 * active, 64)));
     }
 }

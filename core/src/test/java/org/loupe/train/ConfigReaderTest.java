@@ -247,5 +247,7 @@ class ConfigReaderTest {
         assertEquals(384, set("k=200").auxiliaryK(768));
         assertEquals(64, set("k=5").auxiliaryK(768));
         assertEquals(1, set("k=5").auxiliaryK(1));
+        assertEquals(200, set("l0=100").auxiliaryK(768));
+        assertEquals(64, set("architecture=relu", "l0=100").auxiliaryK(768));
     }
 }
