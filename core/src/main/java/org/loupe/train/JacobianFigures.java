@@ -26,7 +26,9 @@ public record JacobianFigures(double l1, double above, double evenness) {
 
     /** Sums over pairs, to be added up in one order. */
     static final class Sums {
-        private long pairs;
+        private long rows;
+        private int readers;
+        private int writers;
         private double size;
         private double squares;
         private long large;
@@ -38,20 +40,27 @@ public record JacobianFigures(double l1, double above, double evenness) {
             large += absolute > LARGE ? 1 : 0;
         }
 
-        /** Counts pairs, those of inactive latents included. */
-        void count(long more) {
-            pairs += more;
+        /**
+         * Counts rows.
+         *
+         * @param mostReaders the most that are active in one of them, in the input's SAE
+         * @param mostWriters and in the output's
+         */
+        void count(long more, int mostReaders, int mostWriters) {
+            rows += more;
+            readers = Math.max(readers, mostReaders);
+            writers = Math.max(writers, mostWriters);
         }
 
         void add(Sums other) {
-            pairs += other.pairs;
+            count(other.rows, other.readers, other.writers);
             size += other.size;
             squares += other.squares;
             large += other.large;
         }
 
         JacobianFigures figures() {
-            double n = Math.max(1, pairs);
+            double n = Math.max(1, rows * readers * writers);
             return new JacobianFigures(size / n, large / n, squares > 0 ? size * size / n / squares : 0);
         }
     }

@@ -135,7 +135,7 @@ final class JacobianPenalty {
             parts[from / ROWS] = own;
         });
         sums = new JacobianFigures.Sums();
-        sums.count((long) rows * readers * writers);
+        sums.count(rows, readers, writers);
         Arrays.stream(parts).forEach(sums::add);
         return sums.figures();
     }

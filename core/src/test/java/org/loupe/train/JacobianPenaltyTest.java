@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -240,6 +241,36 @@ class JacobianPenaltyTest {
             }
         }
         assertArrayEquals(results[0], results[1]);
+    }
+
+    /** Of rows in two blocks, the first with fewer active latents, the figures are those of all rows at once. */
+    @Test
+    void sumsOfBlocksHaveTheFiguresOfAllRows() {
+        int cut = 6;
+        try (Workers workers = new Workers(1)) {
+            JacobianPenalty penalty = new JacobianPenalty(mlp, Kernels.BEST, workers);
+            JacobianPenalty.Active few = new JacobianPenalty.Active(new int[ROWS + 1], in.index());
+            for (int row = 0; row < ROWS; row++) {
+                few.starts()[row + 1] = few.starts()[row] + (row < cut ? Math.min(1, in.count(row)) : in.count(row));
+            }
+            JacobianFigures whole = penalty.look(few, decoder, reconstruction, out, encoder);
+            JacobianFigures.Sums sums = new JacobianFigures.Sums();
+            penalty.look(few, decoder, reconstruction.head(cut), out, encoder);
+            sums.add(penalty.sums());
+            penalty.look(from(few, cut), decoder, rowsFrom(cut), from(out, cut), encoder);
+            sums.add(penalty.sums());
+            assertEquals(whole.l1(), sums.figures().l1(), 1e-12);
+            assertEquals(whole.above(), sums.figures().above(), 1e-12);
+            assertEquals(whole.evenness(), sums.figures().evenness(), 1e-12);
+        }
+    }
+
+    private static JacobianPenalty.Active from(JacobianPenalty.Active active, int row) {
+        return new JacobianPenalty.Active(Arrays.copyOfRange(active.starts(), row, ROWS + 1), active.index());
+    }
+
+    private Matrix rowsFrom(int row) {
+        return new Matrix(ROWS - row, D_IN, Arrays.copyOfRange(reconstruction.data(), row * D_IN, ROWS * D_IN));
     }
 
     /** In mapped coordinates it is the same function: N (MLP(M⁻¹ x' + μ)) = MLP'(x'). */
