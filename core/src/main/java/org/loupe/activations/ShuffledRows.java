@@ -74,11 +74,6 @@ public final class ShuffledRows {
         return source.width();
     }
 
-    /** Steps until every row was given {@code passes} times: ⌈passes · rows / batch⌉. */
-    public long steps(double passes) {
-        return Math.max(1, (long) Math.ceil(passes * rows / batch));
-    }
-
     /**
      * Rows [step · batch, (step + 1) · batch) of the stream.
      *

@@ -33,7 +33,7 @@ public final class Assignment {
      */
     public static int[] largest(Matrix scores) {
         boolean wide = scores.rows() <= scores.cols();
-        Assignment assignment = new Assignment(wide ? scores : transposed(scores));
+        Assignment assignment = new Assignment(wide ? scores : scores.transposed());
         for (int row = 0; row < assignment.scores.rows(); row++) {
             assignment.augment(row);
         }
@@ -47,16 +47,6 @@ public final class Assignment {
             }
         }
         return columnOf;
-    }
-
-    private static Matrix transposed(Matrix a) {
-        Matrix out = Matrix.zeros(a.cols(), a.rows());
-        for (int r = 0; r < a.rows(); r++) {
-            for (int c = 0; c < a.cols(); c++) {
-                out.data()[out.offset(c) + r] = a.at(r, c);
-            }
-        }
-        return out;
     }
 
     /** Finds the cheapest path from a row through assigned columns to a free one, and reassigns along it. */

@@ -3,6 +3,7 @@ package org.loupe.eval;
 import java.util.Arrays;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
+import org.loupe.tensor.Panels;
 import org.loupe.tensor.Workers;
 
 /**
@@ -76,7 +77,9 @@ public final class MaxCosine {
         int step = kernels.tileRows();
         int depth = a.cols();
         workers.forEach(a.rows(), PANELS * cols, (from, to, worker) -> {
-            float[] packed = pack(a, from, to, cols);
+            int places = (to - from + cols - 1) / cols * cols;
+            float[] packed = new float[places * depth];
+            Panels.pack(a, from, to, places, cols, packed);
             float[] tile = new float[step * cols];
             for (int j = 0; j < b.rows(); j += step) {
                 int rows = Math.min(step, b.rows() - j);
@@ -90,20 +93,6 @@ public final class MaxCosine {
                 }
             }
         });
-    }
-
-    /** Rows [from, to) as panels [depth × cols], the last one filled up with zeros. */
-    private static float[] pack(Matrix a, int from, int to, int cols) {
-        int panels = (to - from + cols - 1) / cols;
-        int depth = a.cols();
-        float[] packed = new float[panels * depth * cols];
-        for (int i = from; i < to; i++) {
-            int at = (i - from) / cols * depth * cols + (i - from) % cols;
-            for (int k = 0; k < depth; k++) {
-                packed[at + k * cols] = a.at(i, k);
-            }
-        }
-        return packed;
     }
 
     private static Matrix unit(Matrix a) {

@@ -2,6 +2,8 @@ package org.loupe.io;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -46,6 +48,24 @@ public final class Json {
         } catch (JacksonException e) {
             throw new BadInput(file + ": " + describe(e), e);
         }
+    }
+
+    /** The values in a tree that are no objects, by their keys, nested ones with a dot, in the order of the tree. */
+    public static Map<String, JsonNode> leaves(JsonNode tree) {
+        Map<String, JsonNode> leaves = new LinkedHashMap<>();
+        leaves("", tree, leaves);
+        return leaves;
+    }
+
+    private static void leaves(String prefix, JsonNode tree, Map<String, JsonNode> into) {
+        tree.properties().forEach(property -> {
+            String key = prefix + property.getKey();
+            if (property.getValue().isObject()) {
+                leaves(key + ".", property.getValue(), into);
+            } else {
+                into.put(key, property.getValue());
+            }
+        });
     }
 
     /** Writes a value, aside first. */

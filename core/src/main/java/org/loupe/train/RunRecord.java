@@ -11,7 +11,6 @@ import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Provenance;
 import org.loupe.sae.SaeFolder;
-import tools.jackson.databind.JsonNode;
 
 /**
  * What a run folder was made from: {@code run.json}, written before the first step. A second start with anything else that the
@@ -67,17 +66,8 @@ record RunRecord(
     /** Every key with its value as JSON writes it, nested keys with a dot. */
     private static Map<String, String> flat(Map<String, Object> config) {
         Map<String, String> flat = new TreeMap<>();
-        flatten("", Json.MAPPER.valueToTree(config), flat);
+        Json.leaves(Json.MAPPER.valueToTree(config)).forEach((key, value) -> flat.put(key, value.toString()));
         return flat;
-    }
-
-    private static void flatten(String name, JsonNode node, Map<String, String> into) {
-        if (node.isObject()) {
-            node.properties()
-                    .forEach(p -> flatten(name.isEmpty() ? p.getKey() : name + "." + p.getKey(), p.getValue(), into));
-        } else {
-            into.put(name, node.toString());
-        }
     }
 
     private static void require(Path folder, String key, Object there, Object here) {

@@ -12,7 +12,6 @@ import org.loupe.sae.Sae;
 import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Kernels;
 import org.loupe.tensor.Matrix;
-import tools.jackson.databind.JsonNode;
 
 /**
  * Training that goes on from an SAE, ours or another's, with fresh moments: the inverse of {@link Folding}. With x' = N (x − ν) and t N's
@@ -40,7 +39,11 @@ public final class StartFrom {
     public static List<String> settings(SaeFolder.Loaded loaded) {
         List<String> pairs = new ArrayList<>();
         Map<String, String> flat = new TreeMap<>();
-        flatten("", Json.MAPPER.valueToTree(loaded.info().training()), flat);
+        Json.leaves(Json.MAPPER.valueToTree(loaded.info().training())).forEach((key, value) -> {
+            if (!value.isNull()) {
+                flat.put(key, value.asString());
+            }
+        });
         if (flat.containsKey("architecture")) {
             flat.forEach((key, value) -> {
                 if (OWN.contains(key) || key.startsWith("arch.")) {
@@ -89,15 +92,6 @@ public final class StartFrom {
 
     private static BadInput refused(String what) {
         return new BadInput("an SAE with " + what + " cannot be trained on from its folder");
-    }
-
-    private static void flatten(String name, JsonNode node, Map<String, String> into) {
-        if (node.isObject()) {
-            node.properties()
-                    .forEach(p -> flatten(name.isEmpty() ? p.getKey() : name + "." + p.getKey(), p.getValue(), into));
-        } else if (!node.isNull()) {
-            into.put(name, node.asString());
-        }
     }
 
     /**

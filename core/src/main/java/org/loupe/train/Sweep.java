@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.loupe.io.BadInput;
+import org.loupe.io.Json;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -151,23 +152,14 @@ public final class Sweep {
                 throw BadInput.in(
                         file, "entry " + entries.size() + " of '" + LIST + "' is " + entry + ", expected a mapping");
             }
-            flatten("", mapping, overrides, file);
+            Json.leaves(mapping).forEach((key, value) -> {
+                if (!value.isValueNode() || value.isNull()) {
+                    throw BadInput.in(file, "'" + LIST + "': '" + key + "' is " + value + ", expected one value");
+                }
+                overrides.put(key, value.asString());
+            });
             entries.add(overrides);
         }
         return entries;
-    }
-
-    private static void flatten(String prefix, ObjectNode mapping, Map<String, String> into, Path file) {
-        for (Map.Entry<String, JsonNode> property : mapping.properties()) {
-            String key = prefix + property.getKey();
-            JsonNode value = property.getValue();
-            if (value instanceof ObjectNode nested) {
-                flatten(key + ".", nested, into, file);
-            } else if (value.isValueNode() && !value.isNull()) {
-                into.put(key, value.asString());
-            } else {
-                throw BadInput.in(file, "'" + LIST + "': '" + key + "' is " + value + ", expected one value");
-            }
-        }
     }
 }

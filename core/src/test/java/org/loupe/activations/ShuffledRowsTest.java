@@ -209,11 +209,7 @@ class ShuffledRowsTest {
     }
 
     @Test
-    void stepsCoverAllRows() {
-        ShuffledRows rows = new ShuffledRows(numbered(101), 10, 0, 200, true);
-        assertEquals(11, rows.steps(1));
-        assertEquals(21, rows.steps(2));
-        assertEquals(6, rows.steps(0.5));
+    void aSourceWithoutRowsIsRefused() {
         assertThrows(IllegalArgumentException.class, () -> new ShuffledRows(numbered(0), 1, 0, 1, true));
     }
 }
