@@ -36,7 +36,7 @@ public record ArchitectureConfig(
             double warmup,
 
             @About(
-                    "Active latents of a row at the start as a multiple of l0 (or k), by b_enc or, of jumprelu, θ; 0: b_enc = 0, half of them.")
+                    "Active latents of a row at the start as a multiple of l0 (or k), by b_enc or, of jumprelu, θ; 0: b_enc = 0, half of them. Of sign_aware_gated each of the two gates begins with so many.")
             double begin) {
         /** φ. */
         public enum Form {
