@@ -247,6 +247,7 @@ public final class Trainer implements AutoCloseable {
         moveUnused(unused, seen);
         revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
+        double inForce = config.penalised() ? look.coefficient : control.wanted();
         control.observe(l0, look.progress, rate / schedule.peak(), coder.balance());
         return new StepStats(
                 step,
@@ -257,7 +258,7 @@ public final class Trainer implements AutoCloseable {
                 batch.dead.length,
                 rate,
                 norm,
-                config.penalised() ? look.coefficient : control.wanted());
+                inForce);
     }
 
     /** A step along the gradients; their norm. */

@@ -72,6 +72,15 @@ class SparsityControlTest {
         reaches(TARGET, "architecture=jumprelu", "arch.jump.penalty=quadratic", "l1=1000");
     }
 
+    /** Of 8 latents hardly 7 have a positive pre-activation: k rises from the second step on. */
+    @Test
+    void theKThatAStepIsToldWithIsItsOwn() {
+        List<StepStats> all = train(TrainRuns.config("latents=8", "l0=7", "batch=250"));
+        assertTrue(all.getFirst().l0() < 7, all.getFirst().toString());
+        assertEquals(7, all.getFirst().coefficient());
+        assertTrue(all.get(1).coefficient() > 7, all.get(1).toString());
+    }
+
     @Test
     void withoutATargetTheCoefficientIsAsGivenAfterItsWarmUp() {
         TrainConfig config = TrainRuns.config("architecture=relu", "l1=0.3", "arch.penalty.warmup=0.1", "batch=250");
