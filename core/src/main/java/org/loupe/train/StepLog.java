@@ -22,11 +22,12 @@ final class StepLog implements AutoCloseable {
 
     private static final ObjectWriter LINE = Json.MAPPER.writer().without(SerializationFeature.INDENT_OUTPUT);
 
+    private final Path file;
     private final BufferedWriter out;
 
     /** Opens the log of a run that has done {@code from} steps; later lines, of steps that a killed run lost, are dropped. */
     StepLog(Path folder, long from) {
-        Path file = folder.resolve(FILE);
+        file = folder.resolve(FILE);
         try {
             AtomicFiles.writeString(file, Files.exists(file) ? kept(file, from) : "");
             out = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
@@ -62,7 +63,7 @@ final class StepLog implements AutoCloseable {
             out.write("\n");
             out.flush();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + FILE + ": " + e.getMessage(), e);
+            throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
         }
     }
 
@@ -71,7 +72,7 @@ final class StepLog implements AutoCloseable {
         try {
             out.close();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + FILE + ": " + e.getMessage(), e);
+            throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
         }
     }
 }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -313,6 +314,16 @@ class TrainRunTest {
             assertTrue(message.contains("row 777, column 3 is " + value), message);
             assertThrows(BadInput.class, () -> SaeFolder.load(out));
         }
+    }
+
+    @Test
+    void aLogThatCannotBeWrittenIsNamedWithItsFolder() {
+        StepLog log = new StepLog(folder, 0);
+        log.close();
+        UncheckedIOException failure = assertThrows(UncheckedIOException.class, () -> log.add(1, 1, Map.of()));
+        assertTrue(
+                String.valueOf(failure.getMessage()).startsWith("cannot write " + folder.resolve(StepLog.FILE)),
+                failure.getMessage());
     }
 
     @ParameterizedTest
