@@ -70,7 +70,8 @@ class ActivationStoreTest {
         try (ActivationStore store = ActivationStore.open(other)) {
             store.read(0, 23, out, 0);
             assertRefused(
-                    "gradients of " + other + ": row 13, column 2 is NaN", () -> store.gradients().read(0, 23, out, 0));
+                    "gradients of " + other + ": row 13, column 2 is NaN",
+                    () -> store.gradients().read(0, 23, out, 0));
         }
     }
 

@@ -112,8 +112,7 @@ class DeadReasonsTest {
     /** With λ = 8 the first leaves 4 of its axis: |z| of the others is at most 3.2, below λ/2. */
     @Test
     void signedLasso() {
-        assertReasons(
-                0, 2, 0, sae(new Activation.Lasso(8, true, 10), new float[3], -1, 0, -0.6f, 0.8f, 0, 1));
+        assertReasons(0, 2, 0, sae(new Activation.Lasso(8, true, 10), new float[3], -1, 0, -0.6f, 0.8f, 0, 1));
     }
 
     @Test

@@ -72,7 +72,9 @@ class GradientsTest {
             for (int i : dead) {
                 start.lastFired()[i] = (STEP - 1) * batch;
             }
-            trainer.restore(new TrainState(STEP, statistics, start.arrays(), start.control(), start.lastFired()), Path.of("none"));
+            trainer.restore(
+                    new TrainState(STEP, statistics, start.arrays(), start.control(), start.lastFired()),
+                    Path.of("none"));
             randomise(config, random);
             Matrix x = Matrix.zeros(batch, d);
             fill(x.data(), random, 1);
