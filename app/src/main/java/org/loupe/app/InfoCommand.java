@@ -6,10 +6,12 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.loupe.activations.ActivationStore;
 import org.loupe.io.BadInput;
 import org.loupe.io.Json;
 import org.loupe.io.Safetensors;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import tools.jackson.databind.JsonNode;
 
@@ -23,11 +25,20 @@ final class InfoCommand extends LoupeCommand {
     @Parameters(paramLabel = "PATH", description = "A file or folder that Loupe wrote, or any safetensors file.")
     private Path path = Path.of("");
 
+    @Option(names = "--verify", description = "Read all of a store first and compare its checksums.")
+    private boolean verify;
+
     @Override
     void run(Terminal terminal) {
         PrintWriter out = terminal.out();
         if (!Files.exists(path)) {
             throw BadInput.in(path, "no such file or folder");
+        }
+        if (verify) {
+            try (ActivationStore store = ActivationStore.open(path)) {
+                store.verify();
+            }
+            out.println("every shard has its checksum");
         }
         if (Files.isDirectory(path)) {
             folder(out);

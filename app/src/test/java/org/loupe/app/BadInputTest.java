@@ -58,6 +58,11 @@ final class BadInputTest {
         write("wide.safetensors", values(WIDTH + 1), WIDTH + 1);
         store("wide-store", WIDTH + 1, "");
         store("store", WIDTH, "abc");
+        store("damaged-store", WIDTH, "abc");
+        Path shard = folder.resolve("damaged-store").resolve("shard-00000.safetensors");
+        byte[] bytes = Files.readAllBytes(shard);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(shard, bytes);
         makeDamagedTensors(values);
         makeDamagedModelsAndTexts();
         Path nanSae = folder.resolve("nan-sae");
@@ -219,6 +224,8 @@ final class BadInputTest {
                 bad("graph over other files", trace("sae", "--out", at("wide-store")), "not empty"),
                 bad("unknown model to trace", trace("sae", "--model", "smolm2"), "smolm2", "smollm2"),
                 bad("nothing known", List.of("info", at("no-model")), "no-model"),
+                bad("damaged store", List.of("info", "--verify", at("damaged-store")), "shard-00000", "sha256"),
+                bad("checksums of no store", List.of("info", "--verify", at("sae")), "store.json"),
                 bad("mistyped option", List.of("info", at("sae"), "--jsno"), "--jsno"),
                 bad("missing option", List.of("train", "--out", at("x")), "--store"),
                 bad("mistyped command", List.of("evla"), "did you mean 'eval'"));
