@@ -94,6 +94,9 @@ public final class Trainer implements AutoCloseable {
             throw new BadInput(
                     "objective: gradient_weighted, downstream.metric and gradient.select need a store with gradients");
         }
+        if (config.cosine() && !statistics.inputs().map().isScaled()) {
+            throw new BadInput("cosine: rows of several hook points have a factor each, expected one hook point");
+        }
         this.sae = InitialSae.of(config, statistics, kernels);
         int m = sae.latents();
         this.lastFired = new LastFired(m, config.deadAfter(steps));
@@ -147,9 +150,6 @@ public final class Trainer implements AutoCloseable {
         }
         this.score = config.cosine() ? new ScorePath(sae.dIn(), kernels, workers) : null;
         if (score != null) {
-            if (!statistics.inputs().map().isScaled()) {
-                throw new BadInput("cosine: rows of several hook points have a factor each, expected one hook point");
-            }
             others.add(score.parameter());
         }
         this.gradients =

@@ -43,7 +43,7 @@ public final class HeldOutText {
         if (used > 0
                 && used <= ordered.size()
                 && IntStream.range(0, used).allMatch(i -> isIn(stored, encoded(model, ordered, i), room))) {
-            return batches(model, corpus, info, tokens);
+            return packed(model, ordered.range(used, ordered.size()), info, tokens);
         }
         List<Integer> unseen = new ArrayList<>();
         long taken = 0;
@@ -56,17 +56,6 @@ public final class HeldOutText {
         }
         int[] chosen = unseen.stream().mapToInt(i -> i).toArray();
         return packed(model, new Corpus.Selection(ordered, chosen), info, tokens);
-    }
-
-    /**
-     * The same of the very text that the store was harvested from: the documents after the store's last one.
-     *
-     * @throws BadInput when the whole text is in the store
-     */
-    public static List<TokenBatch> batches(LanguageModel model, Corpus corpus, StoreInfo store, long tokens) {
-        Corpus ordered = corpus.shuffled(store.provenance().seed());
-        int used = Math.min(store.corpusDocuments(), ordered.size());
-        return packed(model, ordered.range(used, ordered.size()), store, tokens);
     }
 
     private static int[] encoded(LanguageModel model, Corpus corpus, int document) {

@@ -114,7 +114,7 @@ public final class RealModel implements AutoCloseable {
     /** Held-out text of a store: tokens that no store of the same size or a smaller one has seen. */
     public List<TokenBatch> heldOut(ActivationStore store) {
         return unseen.computeIfAbsent(
-                store.name(), _ -> HeldOutText.batches(model(), corpus, store.info(), scale.of(512L, 4_096L)));
+                store.name(), _ -> HeldOutText.batches(model(), corpus, store, scale.of(512L, 4_096L)));
     }
 
     /**

@@ -111,7 +111,7 @@ class CausalEvaluationTest {
         SaeFolder.Loaded loaded = new SaeFolder.Loaded(
                 sae, info(store.info().provenance().hook(), model.info().sha256()));
         RowEvaluation rows = Evaluation.rows(loaded, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
-        List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store.info(), 200);
+        List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store, 200);
         return CausalEvaluation.run(rows, loaded, model, text, store.info().normLimits(), workers, Progress.NONE);
     }
 
@@ -305,7 +305,7 @@ class CausalEvaluationTest {
         SaeFolder.Loaded good =
                 new SaeFolder.Loaded(sae, info(HOOK.toString(), model.info().sha256()));
         RowEvaluation rows = Evaluation.rows(good, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
-        List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store.info(), 50);
+        List<TokenBatch> text = HeldOutText.batches(model, corpus("a"), store, 50);
         return refused(() -> CausalEvaluation.run(
                 rows, new SaeFolder.Loaded(sae, info), model, text, Map.of(), workers, Progress.NONE));
     }

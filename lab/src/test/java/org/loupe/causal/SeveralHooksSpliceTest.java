@@ -112,7 +112,7 @@ class SeveralHooksSpliceTest {
             String in = HookPoint.join(inputs);
             SaeFolder.Loaded loaded = loaded(sae, in, target == null ? in : target.toString());
             RowEvaluation rows = Evaluation.rows(loaded, store, Evaluation.Options.DEFAULT, workers, Progress.NONE);
-            List<TokenBatch> text = HeldOutText.batches(model, corpus(), store.info(), 200);
+            List<TokenBatch> text = HeldOutText.batches(model, corpus(), store, 200);
             return CausalEvaluation.run(rows, loaded, model, text, store.info().normLimits(), workers, Progress.NONE);
         }
     }
@@ -134,7 +134,7 @@ class SeveralHooksSpliceTest {
         double sum = 0;
         long count = 0;
         try (ActivationStore store = ActivationStore.open(out)) {
-            for (TokenBatch batch : HeldOutText.batches(model, corpus(), store.info(), 200)) {
+            for (TokenBatch batch : HeldOutText.batches(model, corpus(), store, 200)) {
                 int[] segments = Objects.requireNonNull(batch.segments());
                 Map<HookPoint, Hook> hooks = new HashMap<>();
                 changed.forEach((point, change) -> {
@@ -294,7 +294,7 @@ class SeveralHooksSpliceTest {
                     rows,
                     loaded(sae, in.toString(), out.toString()),
                     model,
-                    HeldOutText.batches(model, corpus(), store.info(), 50),
+                    HeldOutText.batches(model, corpus(), store, 50),
                     normLimits,
                     workers,
                     Progress.NONE);

@@ -161,10 +161,7 @@ final class BandMeasures {
         SplicePoints points =
                 SplicePoints.of(loaded, lab.real().model(), store.info().normLimits());
         List<TokenBatch> text = HeldOutText.batches(
-                lab.real().model(),
-                lab.real().corpus(),
-                store.info(),
-                lab.scale().of(256L, 2_048L));
+                lab.real().model(), lab.real().corpus(), store, lab.scale().of(256L, 2_048L));
         SpliceResult result = new SpliceEval(lab.real().model(), points)
                 .run(
                         text,
