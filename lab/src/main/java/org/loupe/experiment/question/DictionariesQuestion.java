@@ -295,6 +295,12 @@ final class DictionariesQuestion implements Experiment {
             case UNCLEAR ->
                 "At equal bits we cannot tell SAEs from residual VQ (coded FVU " + coded.text() + " for VQ)";
         };
+        if (trials.contrast(REAL, BITS, RESIDUAL, CODED).more()) {
+            codes += ", though it does worse with so many stages ("
+                    + Say.number(trials.mean(REAL, BITS, CODED)) + ") than with fewer ("
+                    + Say.number(trials.mean(REAL, RESIDUAL, CODED))
+                    + "), so that its training, not its code, may be what is compared";
+        }
         String classic = switch (learnt.direction()) {
             case LESS -> "classic dictionary learning reconstructs better than the SAE (FVU " + learnt.text() + ")";
             case MORE -> "classic dictionary learning reconstructs worse than the SAE (FVU " + learnt.text() + ")";

@@ -140,6 +140,13 @@ final class VerdictsTest {
     }
 
     @Test
+    void codesThatGetWorseWithMoreStagesAreSaidTo() {
+        dictionaries(0.5, 0.4, 0.1);
+        around(DictionariesQuestion.REAL, DictionariesQuestion.RESIDUAL, DictionariesQuestion.CODED, 0.4);
+        says(new DictionariesQuestion(), "though it does worse with so many stages (0.500) than with fewer (0.400)");
+    }
+
+    @Test
     void saesCanBeatCodesAndDictionaries() {
         dictionaries(0.5, 0.4, 0.1);
         says(
