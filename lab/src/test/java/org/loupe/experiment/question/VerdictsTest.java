@@ -143,7 +143,7 @@ final class VerdictsTest {
     void codesThatGetWorseWithMoreStagesAreSaidTo() {
         dictionaries(0.5, 0.4, 0.1);
         around(DictionariesQuestion.REAL, DictionariesQuestion.RESIDUAL, DictionariesQuestion.CODED, 0.4);
-        says(new DictionariesQuestion(), "though it does worse with so many stages (0.500) than with fewer (0.400)");
+        says(new DictionariesQuestion(), "though it does worse with so many stages (0.5) than with fewer (0.400)");
     }
 
     @Test
