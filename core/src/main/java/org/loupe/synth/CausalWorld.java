@@ -70,8 +70,7 @@ public record CausalWorld(SynthConfig config, Matrix directions, ReadingNetwork 
     private Sample draw(int count, long stream) {
         Matrix rows = Matrix.zeros(count, config.width());
         RowMaker maker = new RowMaker(config, new Law(config), directions, new float[config.width()]);
-        long seed = SplitMix.mix(SplitMix.mix(config.seed(), 1), stream);
-        Codes codes = maker.make(new SplittableRandom(seed), count, rows, 0);
+        Codes codes = maker.make(SplitMix.random(config.seed(), stream), count, rows, 0);
         return new Sample(rows, codes);
     }
 

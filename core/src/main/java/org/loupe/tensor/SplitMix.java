@@ -1,8 +1,15 @@
 package org.loupe.tensor;
 
+import java.util.SplittableRandom;
+
 /** Random bits as a pure function of numbers: what needs no state to be resumed. */
 public final class SplitMix {
     private SplitMix() {}
+
+    /** A generator for one of a seed's streams. */
+    public static SplittableRandom random(long seed, long stream) {
+        return new SplittableRandom(mix(mix(seed, 1), stream));
+    }
 
     /**
      * One step of SplitMix64 (Steele, Lea, Flood 2014) over the pair. Seeds of a {@code SplittableRandom} that differ by multiples of

@@ -79,11 +79,7 @@ final class Revival {
 
     private void resample(long step, int[] dead, Batch batch, LastFired lastFired) {
         Matrix residual = residual(batch);
-        int[] rows = draw(
-                residual,
-                dead.length,
-                new SplittableRandom(SplitMix.mix(SplitMix.mix(config.seed(), 1), step)),
-                kernels);
+        int[] rows = draw(residual, dead.length, SplitMix.random(config.seed(), step), kernels);
         boolean[] living = new boolean[sae.latents()];
         Arrays.fill(living, true);
         for (int n = 0; n < rows.length; n++) {

@@ -6,7 +6,7 @@ import org.loupe.tensor.SplitMix;
 /** Which rows of a batch latents are put on: a random order of its rows, given by the run's seed and the step. */
 record RowPicks(int[] order) {
     static RowPicks of(long seed, long step, int rows) {
-        SplittableRandom random = new SplittableRandom(SplitMix.mix(SplitMix.mix(seed, 1), step));
+        SplittableRandom random = SplitMix.random(seed, step);
         int[] order = new int[rows];
         for (int r = 0; r < rows; r++) {
             int at = random.nextInt(r + 1);

@@ -31,8 +31,8 @@ class PrefetcherTest {
         }
     }
 
-    /** A source that takes a while for each batch. */
-    private record Slow(long millis) implements RowSource {
+    /** A source that does something for each batch. */
+    private record Reading(Runnable does) implements RowSource {
         @Override
         public long rows() {
             return 1000;
@@ -45,7 +45,7 @@ class PrefetcherTest {
 
         @Override
         public void read(long from, int count, Matrix out, int at) {
-            pause(millis);
+            does.run();
         }
     }
 
@@ -64,7 +64,7 @@ class PrefetcherTest {
     }
 
     private static long waited(long readMillis, long stepMillis) {
-        ShuffledRows rows = new ShuffledRows(new Slow(readMillis), 64, 0, 64, false);
+        ShuffledRows rows = new ShuffledRows(new Reading(() -> pause(readMillis)), 64, 0, 64, false);
         try (Prefetcher prefetcher = new Prefetcher(rows, 0)) {
             for (int step = 0; step < 15; step++) {
                 prefetcher.take();
@@ -89,29 +89,15 @@ class PrefetcherTest {
         }
     }
 
-    /** A mapped file whose pages are gone, for one: the JVM throws an Error. */
-    private record Gone(InternalError error) implements RowSource {
-        @Override
-        public long rows() {
-            return 1000;
-        }
-
-        @Override
-        public int width() {
-            return 8;
-        }
-
-        @Override
-        public void read(long from, int count, Matrix out, int at) {
-            throw error;
-        }
-    }
-
     @Test
     @Timeout(value = 10, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
     void anErrorOfTheReaderReachesTheTaker() {
+        // What the JVM throws where a mapped file's pages are gone.
         InternalError error = new InternalError("a fault occurred in an unsafe memory access operation");
-        try (Prefetcher prefetcher = new Prefetcher(shuffled(new Gone(error)), 0)) {
+        RowSource gone = new Reading(() -> {
+            throw error;
+        });
+        try (Prefetcher prefetcher = new Prefetcher(shuffled(gone), 0)) {
             assertSame(error, assertThrows(InternalError.class, prefetcher::take));
             assertSame(error, assertThrows(InternalError.class, prefetcher::take));
         }

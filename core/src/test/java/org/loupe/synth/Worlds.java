@@ -40,6 +40,15 @@ final class Worlds {
     }
 
     static SynthConfig law(SynthConfig c, Firing firing, double active, Magnitude magnitude, boolean signed) {
+        return law(c, firing, active, c.zipfExponent(), magnitude, signed);
+    }
+
+    static SynthConfig zipf(SynthConfig c, double exponent, double active) {
+        return law(c, Firing.ZIPF, active, exponent, c.magnitude(), c.signed());
+    }
+
+    private static SynthConfig law(
+            SynthConfig c, Firing firing, double active, double exponent, Magnitude magnitude, boolean signed) {
         return new SynthConfig(
                 c.features(),
                 c.width(),
@@ -47,32 +56,13 @@ final class Worlds {
                 c.evalRows(),
                 firing,
                 active,
-                c.zipfExponent(),
+                exponent,
                 magnitude,
                 c.correlation(),
                 c.group(),
                 c.children(),
                 c.noise(),
                 signed,
-                c.mean(),
-                c.seed());
-    }
-
-    static SynthConfig zipf(SynthConfig c, double exponent, double active) {
-        return new SynthConfig(
-                c.features(),
-                c.width(),
-                c.rows(),
-                c.evalRows(),
-                Firing.ZIPF,
-                active,
-                exponent,
-                c.magnitude(),
-                c.correlation(),
-                c.group(),
-                c.children(),
-                c.noise(),
-                c.signed(),
                 c.mean(),
                 c.seed());
     }

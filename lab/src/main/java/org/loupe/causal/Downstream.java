@@ -223,7 +223,7 @@ public final class Downstream implements JudgedRows {
 
     private int[] order(long pass) {
         int[] drawn = IntStream.range(0, text.size()).toArray();
-        SplittableRandom random = new SplittableRandom(SplitMix.mix(SplitMix.mix(seed, 1), pass));
+        SplittableRandom random = SplitMix.random(seed, pass);
         for (int i = drawn.length - 1; i > 0; i--) {
             int j = random.nextInt(i + 1);
             int swap = drawn[i];

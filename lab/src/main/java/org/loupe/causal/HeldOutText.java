@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.loupe.activations.ActivationStore;
 import org.loupe.activations.DocumentTable;
 import org.loupe.activations.StoreInfo;
@@ -24,8 +23,8 @@ public final class HeldOutText {
 
     /**
      * Rows of tokens from documents that are not in the store, in the corpus' order shuffled by the store's seed. A document is
-     * known by its tokens, whatever the text is called and whatever else is in it. Where the store's documents lead that order,
-     * as in the text that was harvested, all that follow them are taken.
+     * known by its tokens, whatever the text is called and whatever else is in it; of the text that was harvested those
+     * before the store's last one are passed over unread.
      *
      * @param tokens document tokens wanted; fewer when the text ends before
      * @throws BadInput when the whole text is in the store
@@ -39,16 +38,12 @@ public final class HeldOutText {
             stored.add(IntBuffer.wrap(table.get(d).tokens()));
         }
         Corpus ordered = corpus.shuffled(info.provenance().seed());
-        int used = info.corpusDocuments();
-        if (used > 0
-                && used <= ordered.size()
-                && IntStream.range(0, used).allMatch(i -> isIn(stored, encoded(model, ordered, i), room))) {
-            return packed(model, ordered.range(used, ordered.size()), info, tokens);
-        }
+        boolean same = corpus.name().equals(info.provenance().text())
+                && String.valueOf(corpus.size()).equals(info.configuration().get("text_documents"));
         List<Integer> unseen = new ArrayList<>();
         long taken = 0;
-        for (int i = 0; i < ordered.size() && taken < tokens; i++) {
-            int[] ids = encoded(model, ordered, i);
+        for (int i = same ? info.corpusDocuments() : 0; i < ordered.size() && taken < tokens; i++) {
+            int[] ids = model.tokenizer().encode(ordered.get(i).text());
             if (!isIn(stored, ids, room)) {
                 unseen.add(i);
                 taken += ids.length;
@@ -56,10 +51,6 @@ public final class HeldOutText {
         }
         int[] chosen = unseen.stream().mapToInt(i -> i).toArray();
         return packed(model, new Corpus.Selection(ordered, chosen), info, tokens);
-    }
-
-    private static int[] encoded(LanguageModel model, Corpus corpus, int document) {
-        return model.tokenizer().encode(corpus.get(document).text());
     }
 
     /** A document longer than a row stands in the store in pieces, and is known by the first. */

@@ -15,6 +15,11 @@ import org.apache.commons.statistics.distribution.TDistribution;
 public record Spread(int count, double mean, double low, double high, double error) {
     private static final double LEVEL = 0.975;
 
+    /** The spread of what the values have more than a number. */
+    public Spread above(double value) {
+        return new Spread(count, mean - value, low - value, high - value, error);
+    }
+
     public static Spread of(double... values) {
         int n = values.length;
         double mean = Arrays.stream(values).average().orElse(Double.NaN);

@@ -287,11 +287,7 @@ final class ByAccidentQuestion implements Experiment {
         String byDesign = "; of an SAE trained with the Fisher metric mass does in "
                 + Say.spread(trials.spread(APART, METRIC, TOLD_MASS));
         String causes = "Where half of the features have no effect at all, "
-                + switch (new Contrast(Spread.of(trials.of(APART, LOCAL).stream()
-                                .mapToDouble(t -> t.values().getOrDefault(TOLD_MASS.key(), Double.NaN) - 0.5)
-                                .filter(Double::isFinite)
-                                .toArray()))
-                        .direction()) {
+                + switch (new Contrast(known.above(0.5)).direction()) {
                     case MORE -> "activations show it in part";
                     case LESS -> "activations say the opposite";
                     case UNCLEAR -> "activations do not show it beyond what chance would";
