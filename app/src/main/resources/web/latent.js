@@ -92,6 +92,7 @@ export class LatentPage {
           if (to !== null) this.open(to);
         }}>${text === 'Previous' ? '←' : '→'}</a>`;
     const [, theme] = split(latent);
+    const size = this.data.examples.some(e => e.activation < 0) ? '|activation|' : 'activation';
     return html`<header class="title">
       <nav class="crumbs" aria-label="Place in the list">
         <a href=${`/${writeQuery(this.query)}`} data-inside>All latents</a>
@@ -110,8 +111,8 @@ export class LatentPage {
         ${[
           ['Density', percent(latent.density), `${count(latent.count)} of ${count(this.run.rows)} rows`],
           ['Documents', count(this.data.documents), `of ${count(this.run.documents)}`],
-          ['Mean activation', activation(latent.mean), 'where it fires'],
-          ['Max activation', activation(latent.max), ''],
+          [`Mean ${size}`, activation(latent.mean), 'where it fires'],
+          [`Max ${size}`, activation(latent.max), ''],
         ].map(([term, value, note]) => html`<div><dt>${term}</dt><dd>${value} <small>${note}</small></dd></div>`)}
       </dl>
     </header>`;

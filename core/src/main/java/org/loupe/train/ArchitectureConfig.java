@@ -177,10 +177,14 @@ public record ArchitectureConfig(
             @About("Weight β of the commitment ‖x − b_dec − c‖², c held fixed, which moves b_dec.")
             double commitment,
 
+            @About("What each step keeps, γ, of the means that codes are.")
+            double decay,
+
             @About("Whether codes unused for auxk.dead_after rows are moved to rows of the batch.")
             boolean restart) {
         public Vq {
             TrainConfig.require(commitment >= 0 && commitment < 1e6, "arch.vq.commitment", commitment, "≥ 0 and < 1e6");
+            TrainConfig.require(decay >= 0 && decay < 1, "arch.vq.decay", decay, "in [0, 1)");
         }
     }
 
@@ -220,6 +224,6 @@ public record ArchitectureConfig(
             new Gumbel(Gumbel.Softness.STRAIGHT_THROUGH, 0.5, 0.02, 1, 4),
             new Nested(5),
             new Anneal(1, 0.5),
-            new Vq(0.25, true),
+            new Vq(0.25, 0.99, true),
             new Dictionary(Dictionary.Coding.OMP, false, 100, 1, true));
 }

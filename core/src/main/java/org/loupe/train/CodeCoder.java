@@ -1,6 +1,7 @@
 package org.loupe.train;
 
 import java.util.Arrays;
+import java.util.Map;
 import org.loupe.sae.CodeSearch;
 import org.loupe.sae.LatentSearch;
 import org.loupe.sae.Sae;
@@ -15,10 +16,15 @@ import org.loupe.tensor.Workers;
  *
  * <pre>
  * L = (1 / V) Σ_t ‖sg(r_{t−1}) − c_t‖² + β ‖r_{t−1} − sg(c_t)‖²
- * dL/dc_t = −2 r_t / V        dL/db_dec = −2 β Σ_t r_t / V
  * </pre>
  *
- * <p>So step t is a level of the batch whose gradient is its own residual's, and b_dec is what commitment moves.
+ * <p>Its first term is least where a code is the mean of the rows that take it. As in their appendix A.1 a code is a moving one, over
+ * about 1 / (1 − γ) batches, n the rows of the batch that take it and sums over those, and b_dec, which commitment moves, goes with it
+ * (R rows, S stages):
+ *
+ * <pre>
+ * N ← γN + (1 − γ) n    c ← c + (1 − γ) / N Σ (r_{t−1} − c)    b_dec ← b_dec + β (1 − γ) Σ_t Σ r_t / (R S)
+ * </pre>
  */
 final class CodeCoder implements Coder {
     private static final int CHUNK = 64;
@@ -29,18 +35,25 @@ final class CodeCoder implements Coder {
     private final CodeSearch search;
     private final Kernels kernels;
     private final Workers workers;
-    private final float[] biasGradient;
+
+    /** N of each code. */
+    private final float[] taken;
+
+    /** Σ_t Σ r_t of the batch. */
+    private final float[] left;
+
     private int[] latents = new int[0];
     private float[] ones = new float[0];
     private int[] cuts = new int[0];
 
-    CodeCoder(TrainConfig config, int width, Kernels kernels, Workers workers) {
+    CodeCoder(TrainConfig config, Sae sae, Kernels kernels, Workers workers) {
         this.config = config.arch().vq();
         this.seed = config.seed();
         this.search = new CodeSearch(new LatentSearch(kernels, workers), kernels, workers);
         this.kernels = kernels;
         this.workers = workers;
-        this.biasGradient = new float[width];
+        this.taken = new float[sae.latents()];
+        this.left = new float[sae.dIn()];
     }
 
     @Override
@@ -71,27 +84,50 @@ final class CodeCoder implements Coder {
     /**
      * Rounds of k-means on the first batch (Zeghidour et al. 2021, §III-C): a code that is one row's residual has about the norm of every
      * other residual, so that taking it makes most of them longer, stage after stage.
+     *
+     * <p>A mean c of n rows is then shrunk by (1 − σ² / (n ‖c‖²))₊, σ² the squared distance of a row to its code (James &amp; Stein 1961,
+     * positive part): means of few rows are mostly those rows' noise, which the next stages would be built on.
      */
     private void settle(Batch batch, Sae sae, int stage) {
         int rows = batch.rows;
         int d = sae.dIn();
         int own = sae.latents() / batch.levels;
+        int from = stage * own;
+        float[] codes = sae.decoder().data();
         for (int round = 0; round < SETTLING_ROUNDS; round++) {
             search.step(
                     batch.inputs, stage * rows, (stage + 1) * rows, rows, sae.decoder(), stage, batch.levels, latents);
-            int[] count = new int[own];
+            Arrays.fill(taken, from, from + own, 0);
             float[] sums = new float[own * d];
             for (int r = 0; r < rows; r++) {
-                int code = latents[stage * rows + r] - stage * own;
-                count[code]++;
-                kernels.addScaled(1, batch.inputs.data(), (stage * rows + r) * d, sums, code * d, d);
+                int code = latents[stage * rows + r];
+                taken[code]++;
+                kernels.addScaled(1, batch.inputs.data(), (stage * rows + r) * d, sums, (code - from) * d, d);
             }
-            for (int i = 0; i < own; i++) {
-                if (count[i] > 0) {
-                    int at = (stage * own + i) * d;
-                    Arrays.fill(sae.decoder().data(), at, at + d, 0);
-                    kernels.addScaled(1f / count[i], sums, i * d, sae.decoder().data(), at, d);
+            for (int i = from; i < from + own; i++) {
+                if (taken[i] > 0) {
+                    Arrays.fill(codes, i * d, (i + 1) * d, 0);
+                    kernels.addScaled(1 / taken[i], sums, (i - from) * d, codes, i * d, d);
                 }
+            }
+        }
+        int used = 0;
+        double squares = 0;
+        for (int i = from; i < from + own; i++) {
+            used += taken[i] > 0 ? 1 : 0;
+        }
+        for (int r = 0; r < rows; r++) {
+            int code = latents[stage * rows + r];
+            for (int c = 0; c < d; c++) {
+                double distance = batch.inputs.data()[(stage * rows + r) * d + c] - codes[code * d + c];
+                squares += distance * distance;
+            }
+        }
+        double variance = rows > used ? squares / (rows - used) : 0;
+        for (int i = from; i < from + own; i++) {
+            double square = kernels.dot(codes, i * d, codes, i * d, d);
+            if (taken[i] > 0 && square > 0) {
+                kernels.scale((float) Math.max(0, 1 - variance / (taken[i] * square)), codes, i * d, d);
             }
         }
     }
@@ -111,41 +147,33 @@ final class CodeCoder implements Coder {
                 d);
     }
 
-    /** Each level's gradient is its own residual's; there are no pre-activations to have slopes. */
+    /** There are none. */
     @Override
-    public void slopes(Batch batch, Matrix dictionary, SparseRows sparse) {
-        float factor = (float) (-2 * batch.factor);
-        int block = batch.rows * dictionary.cols();
-        float[] residuals = batch.inputs.data();
-        float[] gradient = batch.gradient.data();
-        for (int i = 0; i < batch.levels * block; i++) {
-            gradient[i] = factor * residuals[block + i];
-        }
-        Arrays.fill(batch.slope, 0, batch.active.entries(), 0);
-    }
+    public void slopes(Batch batch, Matrix dictionary, SparseRows sparse) {}
 
     /** What the loss is beyond the reconstruction's. */
     @Override
     public double backward(Batch batch, Sae sae, double coefficient) {
         int d = sae.dIn();
-        int chunks = (batch.levels * batch.rows + CHUNK - 1) / CHUNK;
+        int residuals = batch.levels * batch.rows;
+        int chunks = (residuals + CHUNK - 1) / CHUNK;
         double[] squares = new double[chunks];
-        Matrix sums = Matrix.zeros(chunks, d);
-        int last = (batch.levels - 1) * batch.rows;
         double[] reconstruction = new double[chunks];
-        workers.forEach(batch.levels * batch.rows, CHUNK, (from, to, worker) -> {
+        Matrix sums = Matrix.zeros(chunks, d);
+        int last = residuals - batch.rows;
+        workers.forEach(residuals, CHUNK, (from, to, worker) -> {
             int chunk = from / CHUNK;
             for (int r = from; r < to; r++) {
                 int at = (batch.rows + r) * d;
                 double square = kernels.dot(batch.inputs.data(), at, batch.inputs.data(), at, d);
                 squares[chunk] += square;
                 reconstruction[chunk] += r >= last ? square : 0;
-                kernels.addScaled(1, batch.gradient.data(), r * d, sums.data(), chunk * d, d);
+                kernels.addScaled(1, batch.inputs.data(), at, sums.data(), chunk * d, d);
             }
         });
-        Arrays.fill(biasGradient, 0);
+        Arrays.fill(left, 0);
         for (int chunk = 0; chunk < chunks; chunk++) {
-            kernels.addScaled((float) config.commitment(), sums.data(), chunk * d, biasGradient, 0, d);
+            kernels.addScaled(1, sums.data(), chunk * d, left, 0, d);
         }
         return batch.factor
                 * ((1 + config.commitment()) * Arrays.stream(squares).sum()
@@ -153,8 +181,36 @@ final class CodeCoder implements Coder {
     }
 
     @Override
-    public void correct(Gradients gradients) {
-        System.arraycopy(biasGradient, 0, gradients.decoderBias, 0, biasGradient.length);
+    public boolean learn(Batch batch, EntriesByLatent entries, Sae sae, long step) {
+        int d = sae.dIn();
+        float fresh = (float) (1 - config.decay());
+        workers.forEach(sae.latents(), CHUNK, (from, to, worker) -> {
+            float[] sum = new float[d];
+            for (int i = from; i < to; i++) {
+                int begin = entries.starts[i];
+                int end = entries.starts[i + 1];
+                taken[i] = (1 - fresh) * taken[i] + fresh * (end - begin);
+                if (end > begin) {
+                    Arrays.fill(sum, 0);
+                    kernels.weightedRows(
+                            batch.inputs.data(),
+                            batch.rows * d,
+                            d,
+                            entries.row,
+                            entries.value,
+                            begin,
+                            end,
+                            sum,
+                            0,
+                            sum,
+                            0);
+                    kernels.addScaled(fresh / taken[i], sum, 0, sae.decoder().data(), i * d, d);
+                }
+            }
+        });
+        double pace = config.commitment() * fresh / (batch.levels * batch.rows);
+        kernels.addScaled((float) pace, left, 0, sae.decoderBias(), 0, d);
+        return true;
     }
 
     @Override
@@ -163,7 +219,13 @@ final class CodeCoder implements Coder {
         for (int n = 0; config.restart() && n < unused.length; n++) {
             int stage = unused[n] / (sae.latents() / batch.levels);
             place(batch, sae, unused[n], stage, picks.row(n));
+            taken[unused[n]] = 0;
         }
         return config.restart();
+    }
+
+    @Override
+    public Map<String, float[]> state() {
+        return Map.of("codes.taken", taken);
     }
 }

@@ -83,7 +83,7 @@ interface Coder {
     }
 
     /**
-     * Moves latents that nothing has used for long to rows of the batch.
+     * Moves latents that nothing has used for long to rows of the batch, where {@link #learn} moves the dictionary.
      *
      * @param unused ascending; used neither by this batch
      * @param step 1 for the first

@@ -80,7 +80,7 @@ final class Coders {
                         sparse,
                         workers);
             case MATCHING_PURSUIT -> new PursuitCoder(schedule, search, kernels, workers);
-            case VQ, RESIDUAL_VQ -> new CodeCoder(config, sae.dIn(), kernels, workers);
+            case VQ, RESIDUAL_VQ -> new CodeCoder(config, sae, kernels, workers);
             case DICTIONARY_LEARNING ->
                 new DictionaryCoder(config, sae, statistics.targets().centre(), kernels, workers);
         };

@@ -2,7 +2,6 @@ package org.loupe.train;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -244,7 +243,11 @@ public final class Trainer implements AutoCloseable {
         seen += batch.rows;
         lastFired.note(dense ? denseGradients::fired : entries::fired, seen);
         int[] unused = lastFired.dead(seen);
-        moveUnused(unused, seen);
+        if (unused.length > 0 && coder.move(unused, batch, sae, step)) {
+            for (int i : unused) {
+                lastFired.begin(i, seen);
+            }
+        }
         revival.after(step, rate, unused, batch, lastFired);
         double l0 = coder.active(batch) / (double) batch.rows;
         double inForce = config.penalised() ? look.coefficient : control.wanted();
@@ -263,9 +266,8 @@ public final class Trainer implements AutoCloseable {
 
     /** A step along the gradients; their norm. */
     private double descend(boolean dense, @Nullable AuxiliaryLoss auxiliaryLoss, Gradients.Added added, double rate) {
-        boolean codes = sae.activation() instanceof Activation.ResidualCodes;
         Gradients.Dictionary dictionary = new Gradients.Dictionary(
-                config.norms() == Norms.UNIT && !codes,
+                config.norms() == Norms.UNIT,
                 sae.activation().tied(),
                 config.aligned(),
                 coder.normGradient(),
@@ -282,19 +284,6 @@ public final class Trainer implements AutoCloseable {
             score.project();
         }
         return norm;
-    }
-
-    /** Latents that the coder has moved begin anew: without moments, and as if they had fired. */
-    private void moveUnused(int[] unused, long seen) {
-        if (unused.length == 0 || !coder.move(unused, batch, sae, step)) {
-            return;
-        }
-        int d = sae.dOut();
-        for (int i : unused) {
-            Arrays.fill(decoder.first(), i * d, (i + 1) * d, 0);
-            Arrays.fill(decoder.second(), i * d, (i + 1) * d, 0);
-            lastFired.begin(i, seen);
-        }
     }
 
     private void forward(Matrix rows, double progress) {

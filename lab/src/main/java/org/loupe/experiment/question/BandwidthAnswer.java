@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import org.loupe.experiment.Answer;
@@ -152,8 +153,7 @@ final class BandwidthAnswer {
                 "dead",
                 "Dead latents on SmolLM2: "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.percent(trials.mean(REAL, v, DEAD)) + " at ε = "
-                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
+                                .map(v -> Say.percent(trials.mean(REAL, v, DEAD)) + " at " + at(v))
                                 .toList()),
                 "Share of latents that fire on none of the rows evaluated.",
                 sweep(DEAD, PARTS).fromZero()));
@@ -162,7 +162,7 @@ final class BandwidthAnswer {
                 .logX()
                 .fromZero();
         for (String variant : rectangles(REAL)) {
-            String name = "ε = " + Say.number(trials.mean(REAL, variant, EPSILON)) + " σ";
+            String name = at(variant);
             around.line(name, trials.points(REAL, variant, BandwidthQuestion.AROUND));
             frequencies.line(name, trials.points(REAL, variant, BandwidthQuestion.FREQUENCIES));
         }
@@ -170,8 +170,7 @@ final class BandwidthAnswer {
                 "around",
                 "At θ itself the density on SmolLM2 is "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.number(atThreshold(v)) + " at ε = "
-                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
+                                .map(v -> Say.number(atThreshold(v)) + " at " + at(v))
                                 .toList()),
                 "Pre-activations of living latents around their thresholds. Rows within ε/2 of 0 are all that θ learns from.",
                 around.upright(0, "θ")));
@@ -179,8 +178,7 @@ final class BandwidthAnswer {
                 "frequencies",
                 "Dense latents, of more than a tenth of the rows: "
                         + Say.list(rectangles(REAL).stream()
-                                .map(v -> Say.percent(trials.mean(REAL, v, BandwidthQuestion.DENSE)) + " at ε = "
-                                        + Say.number(trials.mean(REAL, v, EPSILON)) + " σ")
+                                .map(v -> Say.percent(trials.mean(REAL, v, BandwidthQuestion.DENSE)) + " at " + at(v))
                                 .toList()),
                 "How often latents fire on SmolLM2’s rows, in quarters of a decade; dead ones are left out.",
                 frequencies));
@@ -255,7 +253,7 @@ final class BandwidthAnswer {
     }
 
     private List<Chart.Point> ofKernel(String part, String kernel) {
-        double scale = StepEstimate.deviation(StepKernel.valueOf(kernel.toUpperCase(java.util.Locale.ROOT)))
+        double scale = StepEstimate.deviation(StepKernel.valueOf(kernel.toUpperCase(Locale.ROOT)))
                 / StepEstimate.deviation(StepKernel.RECTANGLE);
         return variants(part, kernel).stream()
                 .map(v -> Chart.Point.of(scale * trials.mean(part, v, EPSILON), trials.spread(part, v, FVU)))
@@ -306,29 +304,25 @@ final class BandwidthAnswer {
             return estimate + "ε = " + is + ", which one seed cannot tell from its neighbours.";
         }
         List<String> good = asGood(REAL, best);
-        List<String> worse =
-                onTarget(REAL).stream().filter(v -> !good.contains(v)).toList();
-        List<String> off = rectangles(REAL).stream()
-                .filter(v -> !onTarget(REAL).contains(v))
-                .toList();
-        return estimate + "in training ε = " + is
-                + (worse.isEmpty()
-                        ? ", and none that reaches the L0 is worse beyond the seeds’ spread"
-                        : ", and "
-                                + Say.list(worse.stream()
-                                        .map(v -> "ε = " + Say.number(trials.mean(REAL, v, EPSILON)) + " σ is worse by "
-                                                + trials.contrast(REAL, v, best, FVU)
-                                                        .text())
-                                        .toList()))
-                + (off.isEmpty()
-                        ? "."
-                        : "; "
-                                + Say.list(off.stream()
-                                        .map(v -> "ε = " + Say.number(trials.mean(REAL, v, EPSILON))
-                                                + " σ misses the L0 by "
-                                                + Say.percent(Math.abs(trials.mean(REAL, v, MISSED))))
-                                        .toList())
-                                + ".");
+        List<String> worse = new ArrayList<>();
+        List<String> off = new ArrayList<>();
+        for (String v : rectangles(REAL)) {
+            if (!reaches(REAL, v)) {
+                off.add(at(v) + " misses the L0 by " + Say.percent(Math.abs(trials.mean(REAL, v, MISSED))));
+            } else if (!good.contains(v)) {
+                worse.add(at(v) + " is worse by "
+                        + trials.contrast(REAL, v, best, FVU).text());
+            }
+        }
+        String others = worse.isEmpty()
+                ? ", and none that reaches the L0 is worse beyond the seeds’ spread"
+                : ", and " + Say.list(worse);
+        return estimate + "in training ε = " + is + others + (off.isEmpty() ? "." : "; " + Say.list(off) + ".");
+    }
+
+    /** A bandwidth on the language model. */
+    private String at(String variant) {
+        return "ε = " + Say.number(trials.mean(REAL, variant, EPSILON)) + " σ";
     }
 
     private String onScale() {
@@ -345,16 +339,21 @@ final class BandwidthAnswer {
         String rule = scale(parts.size(), Span.common(relative), Span.common(absolute)) + " (as good as the best: "
                 + Say.list(named(parts, relative)) + " in the one, "
                 + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
+        return rule + "; learning log θ " + onLogarithm();
+    }
+
+    private String onLogarithm() {
         String log = betterLogarithm(REAL);
-        return rule + "; learning log θ "
-                + (!reaches(REAL, log)
-                        ? "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(trials.mean(REAL, log, MISSED))) + "."
-                        : switch (logarithm(REAL, log).direction()) {
-                                    case LESS -> "lowers the FVU on SmolLM2";
-                                    case MORE -> "raises the FVU on SmolLM2";
-                                    case UNCLEAR -> "does not change the FVU on SmolLM2 beyond the seeds’ spread";
-                                }
-                                + " (" + logarithm(REAL, log).text() + ").");
+        if (!reaches(REAL, log)) {
+            return "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(trials.mean(REAL, log, MISSED))) + ".";
+        }
+        Contrast change = logarithm(REAL, log);
+        String does = switch (change.direction()) {
+            case LESS -> "lowers the FVU on SmolLM2";
+            case MORE -> "raises the FVU on SmolLM2";
+            case UNCLEAR -> "does not change the FVU on SmolLM2 beyond the seeds’ spread";
+        };
+        return does + " (" + change.text() + ").";
     }
 
     /** @param sets how many data sets there are */

@@ -226,7 +226,7 @@ final class DictionariesQuestion implements Experiment {
                         + " dimensions, 512 latents, 5 coefficients. Language model: SmolLM2-135M, blocks.11.hook_resid_post, "
                         + scale.of("512 latents, 16 coefficients", "2,048 latents, 32 coefficients")
                         + ". Residual VQ has as many stages as the SAE has coefficients, and then as many as take about the same"
-                        + " bits. Pursuit is orthogonal matching pursuit with non-negative coefficients; residual VQ, matching pursuit SAEs"
+                        + " bits; codes are moving means of the rows that take them. Pursuit is orthogonal matching pursuit with non-negative coefficients; residual VQ, matching pursuit SAEs"
                         + " and dictionary learning see a half, a quarter and an eighth of the rows, for they are slow. FVU on the language model is of"
                         + " unseen text, coded FVU of the store’s rows.",
                 figures(trials),
@@ -286,21 +286,7 @@ final class DictionariesQuestion implements Experiment {
     private static String verdict(Trials trials) {
         Contrast amortised = trials.contrast(REAL, PURSUIT, SAE, FVU);
         Contrast learnt = trials.contrast(REAL, LEARNT, SAE, FVU);
-        Contrast coded = trials.contrast(REAL, BITS, SAE, CODED);
-        String codes = switch (coded.direction()) {
-            case MORE ->
-                "At equal bits SAEs beat residual VQ on the language model (coded FVU " + coded.text() + " for VQ)";
-            case LESS ->
-                "At equal bits residual VQ beats SAEs on the language model (coded FVU " + coded.text() + " for VQ)";
-            case UNCLEAR ->
-                "At equal bits we cannot tell SAEs from residual VQ (coded FVU " + coded.text() + " for VQ)";
-        };
-        if (trials.contrast(REAL, BITS, RESIDUAL, CODED).more()) {
-            codes += ", though it does worse with so many stages ("
-                    + Say.number(trials.mean(REAL, BITS, CODED)) + ") than with fewer ("
-                    + Say.number(trials.mean(REAL, RESIDUAL, CODED))
-                    + "), so that its training, not its code, may be what is compared";
-        }
+        String codes = atEqualBits(trials);
         String classic = switch (learnt.direction()) {
             case LESS -> "classic dictionary learning reconstructs better than the SAE (FVU " + learnt.text() + ")";
             case MORE -> "classic dictionary learning reconstructs worse than the SAE (FVU " + learnt.text() + ")";
@@ -322,5 +308,36 @@ final class DictionariesQuestion implements Experiment {
                         + amortised.text() + ").";
         };
         return codes + "; " + classic + ". " + gap;
+    }
+
+    /** Codes and SAEs by what is left of the rows, with the SAE's encoder and with a pursuit, and by what the model predicts then. */
+    private static String atEqualBits(Trials trials) {
+        Contrast coded = trials.contrast(REAL, BITS, SAE, CODED);
+        String codes = switch (coded.direction()) {
+            case MORE -> "At equal bits SAEs beat residual VQ on the language model";
+            case LESS -> "At equal bits residual VQ beats SAEs on the language model";
+            case UNCLEAR -> "At equal bits we cannot tell SAEs from residual VQ on the language model";
+        };
+        codes += " (coded FVU " + coded.text() + " for VQ)";
+        if (trials.contrast(REAL, BITS, RESIDUAL, CODED).more()) {
+            codes += ", though it does worse with so many stages ("
+                    + Say.number(trials.mean(REAL, BITS, CODED)) + ") than with fewer ("
+                    + Say.number(trials.mean(REAL, RESIDUAL, CODED))
+                    + "), so that its training, not its code, may be what is compared";
+        }
+        Contrast pursued = trials.contrast(REAL, BITS, PURSUIT, CODED);
+        codes += switch (pursued.direction()) {
+            case MORE -> ", a pursuit with the SAE’s dictionary beats it";
+            case LESS -> ", it beats a pursuit with the SAE’s dictionary";
+            case UNCLEAR -> ", we cannot tell it from a pursuit with the SAE’s dictionary";
+        };
+        Contrast predictions = trials.contrast(REAL, BITS, SAE, KL);
+        return codes + " (" + pursued.text() + "), and the model’s predictions "
+                + switch (predictions.direction()) {
+                    case MORE -> "change more with VQ than with the SAE";
+                    case LESS -> "change less with VQ than with the SAE";
+                    case UNCLEAR -> "change as much with either, as far as these seeds tell";
+                }
+                + " (KL " + predictions.text() + ")";
     }
 }

@@ -134,6 +134,9 @@ final class VerdictsTest {
         String part = DictionariesQuestion.REAL;
         around(part, DictionariesQuestion.SAE, DictionariesQuestion.CODED, 0.3);
         around(part, DictionariesQuestion.BITS, DictionariesQuestion.CODED, bits);
+        around(part, DictionariesQuestion.PURSUIT, DictionariesQuestion.CODED, 0.2);
+        around(part, DictionariesQuestion.SAE, DictionariesQuestion.KL, 0.3);
+        around(part, DictionariesQuestion.BITS, DictionariesQuestion.KL, 0.6 - bits);
         around(part, DictionariesQuestion.SAE, DictionariesQuestion.FVU, 0.2);
         around(part, DictionariesQuestion.LEARNT, DictionariesQuestion.FVU, learnt);
         around(part, DictionariesQuestion.PURSUIT, DictionariesQuestion.FVU, pursuit);
@@ -152,6 +155,8 @@ final class VerdictsTest {
         says(
                 new DictionariesQuestion(),
                 "SAEs beat residual VQ",
+                "a pursuit with the SAE’s dictionary beats it (+0.300",
+                "change less with VQ than with the SAE (KL −0.200",
                 "dictionary learning reconstructs worse",
                 "would explain 50 %");
     }
@@ -162,6 +167,8 @@ final class VerdictsTest {
         says(
                 new DictionariesQuestion(),
                 "residual VQ beats SAEs",
+                "it beats a pursuit with the SAE’s dictionary (−0.100",
+                "change more with VQ than with the SAE (KL +0.200",
                 "dictionary learning reconstructs better",
                 "does worse than its encoder");
     }
@@ -169,6 +176,11 @@ final class VerdictsTest {
     @Test
     void equalFiguresCannotBeTold() {
         dictionaries(0.3, 0.2, 0.2);
-        says(new DictionariesQuestion(), "we cannot tell SAEs", "cannot be told (FVU", "cannot be told at this size");
+        says(
+                new DictionariesQuestion(),
+                "we cannot tell SAEs",
+                "change as much with either",
+                "cannot be told (FVU",
+                "cannot be told at this size");
     }
 }
