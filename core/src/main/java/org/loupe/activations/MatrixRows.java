@@ -2,7 +2,7 @@ package org.loupe.activations;
 
 import org.loupe.tensor.Matrix;
 
-/** The rows of a matrix in memory. */
+/** The rows of a matrix in memory. A NaN or infinity is refused when read. */
 public record MatrixRows(Matrix matrix) implements RowSource {
     @Override
     public long rows() {
@@ -23,6 +23,7 @@ public record MatrixRows(Matrix matrix) implements RowSource {
                 out.data(),
                 out.offset(at),
                 count * matrix.cols());
+        Finite.require(out, at, count, name(), from);
     }
 
     @Override

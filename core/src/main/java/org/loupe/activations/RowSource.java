@@ -55,6 +55,7 @@ public interface RowSource extends AutoCloseable {
      * Copies rows [from, from + count) as f32.
      *
      * @param out [≥ at + count, width()]; rows at to at + count − 1 are overwritten
+     * @throws BadInput naming the row and column of a NaN or infinity
      */
     void read(long from, int count, Matrix out, int at);
 

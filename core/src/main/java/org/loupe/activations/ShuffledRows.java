@@ -93,7 +93,6 @@ public final class ShuffledRows {
 
     private int inOrder(long offset, int wanted, Matrix out, int at) {
         source.read(offset, wanted, out, at);
-        Finite.require(out, at, wanted, source.name(), offset);
         return wanted;
     }
 

@@ -1,6 +1,5 @@
 package org.loupe.train;
 
-import org.loupe.activations.Finite;
 import org.loupe.activations.RowSource;
 import org.loupe.io.BadInput;
 import org.loupe.tensor.Covariance;
@@ -91,9 +90,6 @@ record GradientMoment(double[][] matrix) {
             int count = (int) Math.min(BLOCK, gradients.rows() - from);
             Matrix block = Matrix.zeros(count, gradients.width());
             gradients.read(from, count, block, 0);
-            for (int r = 0; r < count; r++) {
-                Finite.require(block, r, gradients.name(), from + r);
-            }
             take.block(block);
         }
     }

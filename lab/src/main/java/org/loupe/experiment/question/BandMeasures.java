@@ -183,8 +183,8 @@ final class BandMeasures {
             own.put(LowActivationsQuestion.CE_RISE.key(), zeroed.ce() - whole.ce());
             own.put(LowActivationsQuestion.KL_RISE.key(), zeroed.kl() - whole.kl());
             own.put(
-                    LowActivationsQuestion.KL_PER_ENERGY.key(),
-                    (zeroed.kl() - whole.kl()) / own(own, LowActivationsQuestion.ENERGY));
+                    LowActivationsQuestion.KL_PER_FVU.key(),
+                    (zeroed.kl() - whole.kl()) / own(own, LowActivationsQuestion.FVU_RISE));
             own.put(LowActivationsQuestion.LABELLED.key(), labels.labelled()[b]);
             own.put(LowActivationsQuestion.CHANCE.key(), labels.chance()[b]);
             own.put(LowActivationsQuestion.LIFT.key(), labels.lift()[b]);

@@ -43,6 +43,12 @@ final class BandwidthAnswer {
     /** An L0 further than this from the target is another trade, not the same at another bandwidth. */
     static final double NEAR_TARGET = 0.1;
 
+    /** A bandwidth with a seed whose FVU is further than this above the best's is not as good, however the other seeds spread. */
+    private static final double NEAR_BEST = 0.1;
+
+    /** A training that ends with more dead latents than this has failed. */
+    private static final double FAILED = 0.5;
+
     private final Trials trials;
 
     private BandwidthAnswer(Trials trials) {
@@ -281,11 +287,13 @@ final class BandwidthAnswer {
         return onTarget(part).stream().min(Comparator.comparingDouble(v -> trials.mean(part, v, FVU)));
     }
 
-    /** Bandwidths that the seeds do not tell from the best. */
+    /** Bandwidths that the seeds do not tell from the best, none of whose trainings is far worse. */
     private List<String> asGood(String part, String best) {
+        double most = (1 + NEAR_BEST) * trials.mean(part, best, FVU);
         return onTarget(part).stream()
-                .filter(v ->
-                        v.equals(best) || !trials.contrast(part, v, best, FVU).more())
+                .filter(v -> v.equals(best)
+                        || (!trials.contrast(part, v, best, FVU).more()
+                                && trials.spread(part, v, FVU).high() <= most))
                 .toList();
     }
 
@@ -339,7 +347,24 @@ final class BandwidthAnswer {
         String rule = scale(parts.size(), Span.common(relative), Span.common(absolute)) + " (as good as the best: "
                 + Say.list(named(parts, relative)) + " in the one, "
                 + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
-        return rule + "; learning log θ " + onLogarithm();
+        return rule + failures() + "; learning log θ " + onLogarithm();
+    }
+
+    /** Where some seed's training has failed. */
+    private String failures() {
+        List<String> where = new ArrayList<>();
+        for (String part : PARTS) {
+            List<String> failed = rectangles(part).stream()
+                    .filter(v -> trials.spread(part, v, DEAD).high() > FAILED)
+                    .map(v -> Say.number(trials.mean(part, v, EPSILON)))
+                    .toList();
+            if (!failed.isEmpty()) {
+                where.add("ε = " + Say.list(failed) + " σ (" + part + ")");
+            }
+        }
+        return where.isEmpty()
+                ? ""
+                : "; with some seed more than " + Say.percent(FAILED) + " of the latents die at " + Say.list(where);
     }
 
     private String onLogarithm() {
@@ -353,7 +378,7 @@ final class BandwidthAnswer {
             case MORE -> "raises the FVU on SmolLM2";
             case UNCLEAR -> "does not change the FVU on SmolLM2 beyond the seeds’ spread";
         };
-        return does + " (" + change.text() + ").";
+        return "at the better of two rates " + does + " (" + change.text() + ").";
     }
 
     /** @param sets how many data sets there are */

@@ -280,6 +280,18 @@ final class ByAccidentQuestion implements Experiment {
         return points;
     }
 
+    /** What activations say of a single firing. */
+    private static String onEach(Trials trials) {
+        Contrast each = trials.contrast(REAL, LOCAL, UNTRAINED, EACH);
+        return "Of a single firing activations say "
+                + switch (each.direction()) {
+                    case MORE -> "more than those of random directions";
+                    case LESS -> "less than those of random directions";
+                    case UNCLEAR -> "as much as those of random directions, as far as one can tell";
+                }
+                + " (ρ " + Say.spread(trials.spread(REAL, LOCAL, EACH)) + "; " + each.text() + ").";
+    }
+
     private static String verdict(Trials trials) {
         Spread known = trials.spread(APART, LOCAL, TOLD_MASS);
         Spread gradients = trials.spread(APART, LOCAL, TOLD_FISHER);
@@ -309,17 +321,19 @@ final class ByAccidentQuestion implements Experiment {
             case UNCLEAR ->
                 random.difference().error() > WIDE
                         ? "On the language model we cannot tell at this size: " + rho
-                        : "On the language model activations say no more of what a latent does than those of random directions: "
-                                + rho;
+                        : "On the language model activations say, as far as these seeds tell, no more of what all of a latent’s firings do"
+                                + " than those of random directions: " + rho;
         };
+        model += ", gradients reach " + Say.spread(trials.spread(REAL, LOCAL, FISHER))
+                + ", where the noise of few firings bounds them all";
         Contrast metric = trials.contrast(REAL, METRIC, LOCAL, ENERGY);
         return causes
                 + model
                 + switch (metric.direction()) {
-                    case MORE -> "; training with the Fisher metric raises it (" + metric.text() + ").";
-                    case LESS -> "; training with the Fisher metric lowers it (" + metric.text() + ").";
-                    case UNCLEAR ->
-                        "; whether training with the Fisher metric changes it cannot be told (" + metric.text() + ").";
-                };
+                    case MORE -> "; training with the Fisher metric raises ρ";
+                    case LESS -> "; training with the Fisher metric lowers ρ";
+                    case UNCLEAR -> "; whether training with the Fisher metric changes ρ cannot be told";
+                }
+                + " (" + metric.text() + "). " + onEach(trials);
     }
 }

@@ -48,7 +48,9 @@ final class DownstreamAnswer {
                         Answer.Table.of("Known causes, in the same space", trials, MIXED, quantities)),
                 answer.onCauses() + " " + answer.onModel(),
                 "More rows and steps (training that runs the model is a thousand times slower a token, so that what it could reach in a"
-                        + " long run is not seen here), other layers and widths, and a measure of quality other than the output’s"
+                        + " long run is not seen here), other layers and widths, a learning rate of their own for objectives that run the model or"
+                        + " weigh each token (all share the local error’s; where all is in one space the downstream error itself rises in"
+                        + " training), and a measure of quality other than the output’s"
                         + " divergence: whether such latents are easier to understand was not measured.");
     }
 

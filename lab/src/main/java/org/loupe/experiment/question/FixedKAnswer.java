@@ -9,6 +9,7 @@ import static org.loupe.experiment.question.FixedKQuestion.HARD_CE;
 import static org.loupe.experiment.question.FixedKQuestion.JUMP;
 import static org.loupe.experiment.question.FixedKQuestion.L0;
 import static org.loupe.experiment.question.FixedKQuestion.REAL;
+import static org.loupe.experiment.question.FixedKQuestion.RECOVERED;
 import static org.loupe.experiment.question.FixedKQuestion.TOPK;
 import static org.loupe.experiment.question.FixedKQuestion.TRACKS;
 import static org.loupe.experiment.question.FixedKQuestion.UNEVEN;
@@ -211,15 +212,22 @@ final class FixedKAnswer {
                 + " and its count follows the true one with a correlation of "
                 + Say.number(trials.mean(UNEVEN, best, TRACKS));
         Contrast uneven = trials.contrast(UNEVEN, best, TOPK, FVU);
-        String even = "; where counts are alike it has " + against(EVEN, best, FVU) + ".";
+        String found = switch (trials.contrast(UNEVEN, best, TOPK, RECOVERED).direction()) {
+            case LESS -> ", though it finds fewer of the features, ";
+            case MORE -> ", and it finds more of the features, ";
+            case UNCLEAR -> ", and it finds, as far as these seeds tell, as many of the features, ";
+        };
+        String even = found + against(UNEVEN, best, RECOVERED) + "; where counts are alike it has FVU "
+                + against(EVEN, best, FVU) + ".";
         return switch (uneven.direction()) {
             case LESS ->
-                "Where the number of true features varies from row to row a fixed k is wrong: " + numbers + even;
+                "Where the number of true features varies from row to row a fixed k reconstructs worse: " + numbers
+                        + even;
             case MORE ->
                 "Even where the number of true features varies from row to row a fixed k reconstructs better: "
                         + numbers + even;
             case UNCLEAR ->
-                "Where the number of true features varies from row to row we cannot tell at this size whether a fixed k is wrong: "
+                "Where the number of true features varies from row to row we cannot tell at this size whether a fixed k reconstructs worse: "
                         + numbers + even;
         };
     }
@@ -251,6 +259,8 @@ final class FixedKAnswer {
         return "On the language model " + best + " " + how + ", " + fvu + " than TopK (FVU " + against(REAL, best, FVU)
                 + at(REAL, best)
                 + ") and " + ce + " (" + against(REAL, best, CE) + "; on hard tokens " + against(REAL, best, HARD_CE)
-                + ").";
+                + (trials.contrast(REAL, best, TOPK, HARD_CE).direction() == Contrast.Direction.UNCLEAR
+                        ? ", which these seeds cannot tell)."
+                        : ").");
     }
 }

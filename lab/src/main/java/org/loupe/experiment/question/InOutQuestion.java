@@ -9,7 +9,10 @@ import org.loupe.activations.ActivationStore;
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.RowSource;
 import org.loupe.causal.EffectConfig;
+import org.loupe.eval.Baselines;
+import org.loupe.eval.Evaluation;
 import org.loupe.eval.LatentMetrics;
+import org.loupe.eval.LinearMap;
 import org.loupe.eval.MaxCosine;
 import org.loupe.eval.Metric;
 import org.loupe.eval.RowMetrics;
@@ -28,10 +31,12 @@ import org.loupe.experiment.Trial;
 import org.loupe.experiment.Trials;
 import org.loupe.index.IndexInfo;
 import org.loupe.lm.HookPoint;
+import org.loupe.sae.Activation;
 import org.loupe.sae.Decoder;
 import org.loupe.sae.Encoder;
 import org.loupe.sae.Latents;
 import org.loupe.sae.Sae;
+import org.loupe.sae.SaeFolder;
 import org.loupe.tensor.Matrix;
 
 /** An SAE of an MLP's output, or a transcoder from its input: In = In or In = Out? */
@@ -41,6 +46,7 @@ final class InOutQuestion implements Experiment {
     static final String SAE = "SAE (In = In)";
     static final String TRANSCODER = "transcoder (In = Out)";
     static final String SKIP = "skip transcoder";
+    static final String LINEAR = "linear map alone";
 
     private static final HookPoint IN = HookPoint.parse("blocks.11.ln2.hook_normalized");
     private static final HookPoint OUT = HookPoint.parse("blocks.11.hook_mlp_out");
@@ -66,6 +72,11 @@ final class InOutQuestion implements Experiment {
             "",
             "share of the features that are read with a latent whose encoder pattern, covariance of the inputs times encoder row, has cosine ≥"
                     + " 0.9; an SAE of the output reads no inputs");
+    static final Quantity SEEN = new Quantity(
+            "inputs_seen",
+            "input features in activations",
+            "",
+            "share of the features that are read with a latent whose activations’ covariance with the inputs has cosine ≥ 0.9");
     static final Quantity OUTPUTS = new Quantity(
             "outputs_found",
             "output directions found",
@@ -95,6 +106,7 @@ final class InOutQuestion implements Experiment {
                 LABELLED,
                 CHANCE,
                 INPUTS,
+                SEEN,
                 OUTPUTS);
     }
 
@@ -142,6 +154,7 @@ final class InOutQuestion implements Experiment {
         if (transcodes) {
             values.put(INPUTS.key(), share(world.inputDirections(), world.patterns(sae.encoder(), lab.workers()), lab));
         }
+        values.put(SEEN.key(), share(world.inputDirections(), world.covariances(latents), lab));
         values.put(OUTPUTS.key(), share(world.outputDirections(), sae.decoder(), lab));
         return values;
     }
@@ -184,6 +197,41 @@ final class InOutQuestion implements Experiment {
                     values.put(CHANCE.key(), index.counts().labelledPermuted() / live);
                     return Trial.Outcome.of(values);
                 }));
+        lab.trial(REAL, LINEAR, 0, _ -> {
+            ActivationStore store = lab.real().pairs(IN, OUT, tokens);
+            SaeFolder.Loaded transcoder = SaeFolder.load(lab.sae(REAL, TRANSCODER, 0));
+            Baselines.Rival rival = Evaluation.rows(
+                            transcoder,
+                            store,
+                            Evaluation.Options.DEFAULT,
+                            lab.workers(),
+                            (stage, done, total) -> lab.progress(stage, "rows", done, total))
+                    .baselines()
+                    .rival();
+            if (!(rival instanceof Baselines.Rival.Linear(LinearMap map))) {
+                throw new IllegalStateException("a transcoder's rival is a linear map");
+            }
+            return Trial.Outcome.of(
+                    lab.real().splice(new SaeFolder.Loaded(withoutLatents(map), transcoder.info()), store));
+        });
+    }
+
+    /** A linear map as a skip transcoder whose one latent writes nothing. */
+    private static Sae withoutLatents(LinearMap map) {
+        int dIn = map.meanIn().length;
+        int dOut = map.meanOut().length;
+        Matrix skip = Matrix.zeros(dOut, dIn);
+        float[] bias = new float[dOut];
+        for (int o = 0; o < dOut; o++) {
+            double constant = map.meanOut()[o];
+            for (int c = 0; c < dIn; c++) {
+                skip.data()[o * dIn + c] = (float) map.weights()[o][c];
+                constant -= map.weights()[o][c] * map.meanIn()[c];
+            }
+            bias[o] = (float) constant;
+        }
+        return new Sae(
+                Matrix.zeros(1, dIn), new float[1], Matrix.zeros(1, dOut), bias, new Activation.TopK(1), false, skip);
     }
 
     private static Map<String, List<String>> variants() {
@@ -202,7 +250,8 @@ final class InOutQuestion implements Experiment {
                         + " its own; 96 latents, 3 active. Language model: SmolLM2-135M, the MLP of block 11, from"
                         + " ln2.hook_normalized to hook_mlp_out, "
                         + scale.of("128 latents, 8 active", "2,048 latents, 32 active")
-                        + "; effects from ablating one firing of each latent exactly.",
+                        + "; effects from ablating one firing of each latent exactly. The linear map, which the skip transcoder has beside its"
+                        + " latents, is the least-squares fit to the same rows.",
                 figures(trials),
                 List.of(
                         Answer.Table.of("On the language model", trials, REAL, quantities()),
@@ -232,7 +281,7 @@ final class InOutQuestion implements Experiment {
                 + Say.percent(trials.mean(KNOWN, TRANSCODER, INPUTS)) + " of the features that are read; the SAE sees "
                 + Say.percent(trials.mean(KNOWN, SAE, OUTPUTS)) + " of the directions that are written";
         Chart computed = Chart.of("", "share found")
-                .categories(List.of("input features", "output directions"))
+                .categories(List.of("inputs, by encoder", "inputs, by activations", "outputs"))
                 .fromZero();
         for (String variant : trials.variants(KNOWN)) {
             List<Chart.Point> points = new ArrayList<>();
@@ -240,7 +289,8 @@ final class InOutQuestion implements Experiment {
             if (inputs.count() > 0) {
                 points.add(Chart.Point.of(0, inputs));
             }
-            points.add(Chart.Point.of(1, trials.spread(KNOWN, variant, OUTPUTS)));
+            points.add(Chart.Point.of(1, trials.spread(KNOWN, variant, SEEN)));
+            points.add(Chart.Point.of(2, trials.spread(KNOWN, variant, OUTPUTS)));
             computed.marks(variant, points);
         }
         return List.of(
@@ -277,19 +327,21 @@ final class InOutQuestion implements Experiment {
         } else if (plain.more() && linear.more()) {
             head = "For faithfulness In = In";
         }
-        String faithful = head + ": at the same budget the model’s predictions change by "
+        String faithful = head + ": with as many latents the model’s predictions change by "
                 + Say.number(trials.mean(REAL, SAE, KL)) + " nats a token with an SAE of the MLP’s output, by "
                 + Say.number(trials.mean(REAL, TRANSCODER, KL)) + " with a transcoder (" + plain.text() + ") and by "
-                + Say.number(trials.mean(REAL, SKIP, KL)) + " with a skip transcoder (" + linear.text() + ")";
+                + Say.number(trials.mean(REAL, SKIP, KL)) + " with a skip transcoder (" + linear.text()
+                + "), whose linear map alone would change them by " + Say.number(trials.mean(REAL, LINEAR, KL));
         Contrast labels = trials.contrast(REAL, TRANSCODER, SAE, LABELLED);
         String read = switch (labels.direction()) {
             case MORE -> "more of its latents have a clear label (" + labels.text() + ")";
             case LESS -> "fewer of its latents have a clear label (" + labels.text() + ")";
             case UNCLEAR -> "whether more of its latents have a clear label cannot be told (" + labels.text() + ")";
         };
-        return faithful + ". But only In = Out shows what is computed: where that is known its encoder finds "
+        return faithful + ". In = Out shows in its weights what is read: where that is known its encoder finds "
                 + Say.percent(trials.mean(KNOWN, TRANSCODER, INPUTS))
-                + " of the features that are read, and on the language model " + read
-                + ".";
+                + " of the features (activations set against the inputs show "
+                + Say.percent(trials.mean(KNOWN, TRANSCODER, SEEN)) + " of them, those of the SAE "
+                + Say.percent(trials.mean(KNOWN, SAE, SEEN)) + "), and on the language model " + read + ".";
     }
 }

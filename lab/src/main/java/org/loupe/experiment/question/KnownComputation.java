@@ -4,6 +4,7 @@ import java.util.SplittableRandom;
 import org.loupe.activations.MatrixRows;
 import org.loupe.activations.PairedRows;
 import org.loupe.activations.RowSource;
+import org.loupe.sae.Latents;
 import org.loupe.synth.CausalWorld;
 import org.loupe.synth.Truth;
 import org.loupe.tensor.Covariance;
@@ -96,6 +97,32 @@ final class KnownComputation {
             }
         }
         return patterns;
+    }
+
+    /**
+     * Covariances of activations with the inputs, up to a factor: Σ_r f_ri (x_r − x̄).
+     *
+     * @param latents of the rows of {@link #eval}
+     * @return [latents × 64]
+     */
+    Matrix covariances(Latents latents) {
+        Matrix x = eval.inputs();
+        double[] mean = new double[x.cols()];
+        for (int r = 0; r < x.rows(); r++) {
+            for (int c = 0; c < x.cols(); c++) {
+                mean[c] += x.at(r, c) / x.rows();
+            }
+        }
+        Matrix out = Matrix.zeros(latents.latents(), x.cols());
+        for (int r = 0; r < x.rows(); r++) {
+            for (int e = latents.starts()[r]; e < latents.starts()[r + 1]; e++) {
+                int at = out.offset(latents.index()[e]);
+                for (int c = 0; c < x.cols(); c++) {
+                    out.data()[at + c] += (float) (latents.value()[e] * (x.at(r, c) - mean[c]));
+                }
+            }
+        }
+        return out;
     }
 
     Matrix outputDirections() {

@@ -5,7 +5,7 @@ import static org.loupe.experiment.question.LowActivationsQuestion.CHANCE;
 import static org.loupe.experiment.question.LowActivationsQuestion.ENERGY;
 import static org.loupe.experiment.question.LowActivationsQuestion.KL_ALONE;
 import static org.loupe.experiment.question.LowActivationsQuestion.KL_AVERAGED;
-import static org.loupe.experiment.question.LowActivationsQuestion.KL_PER_ENERGY;
+import static org.loupe.experiment.question.LowActivationsQuestion.KL_PER_FVU;
 import static org.loupe.experiment.question.LowActivationsQuestion.KL_RISE;
 import static org.loupe.experiment.question.LowActivationsQuestion.LABELLED;
 import static org.loupe.experiment.question.LowActivationsQuestion.LIFT;
@@ -57,7 +57,7 @@ final class LowActivationsAnswer {
                 answer.figures(),
                 tables,
                 answer.effect() + " " + answer.meaning(),
-                "Other layers and widths, other quarters than each latent’s own (the weakest of each row, or of all latents together), and text"
+                "A control that changes as little as the weak quarters do, other layers and widths, other quarters than each latent’s own (the weakest of each row, or of all latents together), and text"
                         + " whose categories say more about what a latent stands for than WordNet’s lexicographer files do.");
     }
 
@@ -83,19 +83,20 @@ final class LowActivationsAnswer {
                 rise,
                 "Rise of the KL of the next token’s distribution when a quarter of every latent’s activations is zeroed; bars span the seeds.",
                 bands(KL_RISE, ON_MODEL, true).logY()));
-        String unit = "By share of f², the weakest quarter does "
+        String unit = "For what it adds to the FVU, the weakest quarter does "
                 + each(a -> times(
-                        trials.mean(a + ON_MODEL, WEAKEST, KL_PER_ENERGY),
-                        trials.mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)))
+                        trials.mean(a + ON_MODEL, WEAKEST, KL_PER_FVU), trials.mean(a + ON_MODEL, RANDOM, KL_PER_FVU)))
                 + " of what a random quarter does, the strongest "
                 + each(a -> times(
-                        trials.mean(a + ON_MODEL, STRONGEST, KL_PER_ENERGY),
-                        trials.mean(a + ON_MODEL, RANDOM, KL_PER_ENERGY)));
+                        trials.mean(a + ON_MODEL, STRONGEST, KL_PER_FVU),
+                        trials.mean(a + ON_MODEL, RANDOM, KL_PER_FVU)));
         figures.add(Answer.Figure.of(
-                "kl-per-energy",
+                "kl-per-fvu",
                 unit,
-                "The same rise over the share of Σ f² that was zeroed: equal heights would mean that an activation matters by its size alone.",
-                bands(KL_PER_ENERGY, ON_MODEL, true).fromZero()));
+                "The same rise over the rise of the FVU: equal heights would mean that an activation matters by what it adds to the"
+                        + " reconstruction alone. The random quarter changes more than the weakest three do, and the KL may rise faster than"
+                        + " in proportion.",
+                bands(KL_PER_FVU, ON_MODEL, true).fromZero()));
         String averaged = "Each quarter at its latent’s mean in place of its values: the weakest then costs "
                 + each(a -> Say.number(trials.mean(a + ON_MODEL, WEAKEST, KL_AVERAGED))) + " nats, the strongest "
                 + each(a -> Say.number(trials.mean(a + ON_MODEL, STRONGEST, KL_AVERAGED)));
@@ -250,16 +251,16 @@ final class LowActivationsAnswer {
             return whole + ": " + numbers + ".";
         }
         String size = say(
-                KL_PER_ENERGY,
+                KL_PER_FVU,
                 WEAKEST,
                 RANDOM,
                 Map.of(
                         Direction.LESS,
-                        "less than their size says",
+                        "less than their part in the reconstruction says",
                         Direction.MORE,
-                        "more than their size says",
+                        "more than their part in the reconstruction says",
                         Direction.UNCLEAR,
-                        "whether as much as their size says cannot be told"));
+                        "whether as much as their part in the reconstruction says cannot be told"));
         return whole + ", and " + size + ": " + numbers + ".";
     }
 

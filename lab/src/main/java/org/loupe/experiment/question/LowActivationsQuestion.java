@@ -40,8 +40,8 @@ final class LowActivationsQuestion implements Experiment {
             "KL rise, zeroed",
             "nats/token",
             "KL(clean ‖ spliced) with them zeroed − that of the SAE as it is");
-    static final Quantity KL_PER_ENERGY = new Quantity(
-            "kl_per_energy", "KL rise per share of f²", "nats/token", "KL rise over the share of f² that was zeroed");
+    static final Quantity KL_PER_FVU = new Quantity(
+            "kl_per_fvu", "KL rise per FVU rise", "nats/token", "KL rise over the rise of the FVU, both zeroed");
     static final Quantity FVU_AVERAGED = new Quantity(
             "fvu_averaged",
             "FVU rise, averaged",
@@ -105,7 +105,7 @@ final class LowActivationsQuestion implements Experiment {
                                 FVU_RISE,
                                 CE_RISE,
                                 KL_RISE,
-                                KL_PER_ENERGY,
+                                KL_PER_FVU,
                                 FVU_AVERAGED,
                                 CE_AVERAGED,
                                 KL_AVERAGED,

@@ -20,6 +20,7 @@ import static org.loupe.experiment.question.NegativeFeaturesQuestion.variant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.loupe.experiment.Answer;
 import org.loupe.experiment.Chart;
 import org.loupe.experiment.Contrast;
@@ -208,10 +209,15 @@ final class NegativeFeaturesAnswer {
     }
 
     private String onWorld() {
+        String others = worldSizes.stream()
+                .filter(m -> m != WORLD_SIZE
+                        && !trials.of(SIGNED, variant(ABSTOPK, m)).isEmpty())
+                .map(m -> factor(SIGNED, m) + " with " + Say.number(m) + ", ")
+                .collect(Collectors.joining());
         String numbers = "where every feature has either sign TopK needs " + factor(SIGNED, WORLD_SIZE)
-                + " times AbsTopK’s latents for the same FVU (" + factor(UNSIGNED, WORLD_SIZE)
-                + " where they have one sign), and " + percent(SIGNED, TOPK, 2 * WORLD_SIZE, PAIRS)
-                + " of its 512 latents stand in antipodal pairs";
+                + " times AbsTopK’s latents for the FVU that that has with " + WORLD_SIZE + " (" + others
+                + factor(UNSIGNED, WORLD_SIZE) + " with " + WORLD_SIZE + " where features have one sign), and "
+                + percent(SIGNED, TOPK, 2 * WORLD_SIZE, PAIRS) + " of its 512 latents stand in antipodal pairs";
         if (oneSeed()) {
             return "One seed cannot tell: " + numbers + ".";
         }

@@ -37,6 +37,7 @@ final class SeedsQuestion implements Experiment {
     static final String TOPK = "TopK";
     static final String METRIC = "TopK, Fisher metric";
     static final String JUMP = "JumpReLU";
+    static final String RELU = "ReLU";
 
     private static final double SAME = 0.9;
     private static final String COSINES = "cosines";
@@ -47,6 +48,7 @@ final class SeedsQuestion implements Experiment {
             "latents found again",
             "",
             "share of latents whose partner in another seed’s SAE has cosine ≥ 0.9");
+    static final Quantity LIVE = new Quantity("live", "live latents", "", "latents that fire");
     static final Quantity COSINE =
             new Quantity("mean_cosine", "mean cosine", "", "mean over latents of the cosine with their partner");
     static final Quantity EFFECTS = new Quantity(
@@ -79,7 +81,7 @@ final class SeedsQuestion implements Experiment {
 
     @Override
     public List<Quantity> quantities() {
-        return List.of(MATCHED, COSINE, EFFECTS, OTHERS, SHARE, TRUTH);
+        return List.of(MATCHED, LIVE, COSINE, EFFECTS, OTHERS, SHARE, TRUTH);
     }
 
     @Override
@@ -113,6 +115,7 @@ final class SeedsQuestion implements Experiment {
         variants.put(TOPK, List.of("architecture=topk"));
         variants.put(METRIC, List.of("architecture=topk", "objective=gradient_weighted"));
         variants.put(JUMP, List.of("architecture=jumprelu"));
+        variants.put(RELU, List.of("architecture=relu"));
         variants.forEach((variant, settings) -> {
             Map<Integer, Seen> trained = new HashMap<>();
             IntFunction<Seen> sae = seed -> trained.computeIfAbsent(seed, _ -> {
@@ -151,6 +154,7 @@ final class SeedsQuestion implements Experiment {
         }
         Map<String, Double> values = new LinkedHashMap<>();
         values.put(MATCHED.key(), share(same));
+        values.put(LIVE.key(), (double) live.length);
         values.put(COSINE.key(), Arrays.stream(cosine).average().orElse(Double.NaN));
         values.put(EFFECTS.key(), agreement(live, same, true, effects, otherEffects, partner));
         values.put(OTHERS.key(), agreement(live, same, false, effects, otherEffects, partner));
@@ -230,8 +234,9 @@ final class SeedsQuestion implements Experiment {
         String share = "Latents found again have " + Say.percent(trials.mean(REAL, TOPK, SHARE))
                 + " of the effect, with " + Say.percent(matched.mean()) + " of the latents";
         String known = "With known causes " + Say.percent(trials.mean(CAUSES, TOPK, MATCHED))
-                + " of TopK’s latents are found again, " + Say.percent(trials.mean(CAUSES, JUMP, MATCHED))
-                + " of JumpReLU’s";
+                + " of TopK’s " + Say.number(trials.mean(CAUSES, TOPK, LIVE)) + " live latents are found again, "
+                + Say.percent(trials.mean(CAUSES, JUMP, MATCHED)) + " of JumpReLU’s "
+                + Say.number(trials.mean(CAUSES, JUMP, LIVE)) + "; there are 128 features";
         String agree = Double.isNaN(trials.mean(REAL, TOPK, EFFECTS))
                 ? "On the language model too few latents are found again to compare effects; with known causes they agree with ρ = "
                         + Say.number(trials.mean(CAUSES, TOPK, EFFECTS))
@@ -291,8 +296,11 @@ final class SeedsQuestion implements Experiment {
                         : share.mean() < matched.mean() - 0.05
                                 ? "less than their share: what matters is found again less often"
                                 : "about their share")
-                + "; JumpReLU finds " + Say.percent(trials.mean(REAL, JUMP, MATCHED)) + " again, the Fisher metric "
-                + Say.percent(trials.mean(REAL, METRIC, MATCHED)) + ". ";
+                + "; of JumpReLU’s " + Say.percent(trials.mean(REAL, JUMP, MATCHED))
+                + " are found again, with the Fisher metric "
+                + Say.percent(trials.mean(REAL, METRIC, MATCHED)) + ", of ReLU’s "
+                + Say.percent(trials.mean(REAL, RELU, MATCHED))
+                + ". ";
         String second = Double.isNaN(agree.mean())
                 ? "Too few are found again to compare what they do."
                 : "What is found again "

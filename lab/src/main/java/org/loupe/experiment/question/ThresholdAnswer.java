@@ -160,6 +160,17 @@ final class ThresholdAnswer {
         };
     }
 
+    /** How a trained ReLU stands to JumpReLU's dictionary with ReLU's form. */
+    private String form() {
+        Contrast form = contrast(REAL, RELU + RESCALED, BIAS + RESCALED);
+        return switch (form.direction()) {
+                    case LESS -> "better than";
+                    case MORE -> "worse than";
+                    case UNCLEAR -> "not told apart from";
+                }
+                + " JumpReLU’s own latents with θ in the bias (" + form.text() + ")";
+    }
+
     /** ReLU, which has had its bias all along. */
     private String trained() {
         String same = "A ReLU that was trained with a bias of its own to " + number(REAL, RELU, L0)
@@ -180,7 +191,7 @@ final class ThresholdAnswer {
                     case MORE ->
                         switch (rescaled.direction()) {
                             case MORE ->
-                                " is worse, and not by shrinkage alone: it learns another dictionary " + numbers + ".";
+                                " is worse, and not by shrinkage alone " + numbers + "; rescaled it is " + form() + ".";
                             case UNCLEAR ->
                                 " is worse, by no more than shrinkage as far as one can tell " + numbers + ".";
                             case LESS -> " is worse, by shrinkage: rescaled it is the better one " + numbers + ".";

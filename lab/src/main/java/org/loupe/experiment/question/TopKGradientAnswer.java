@@ -66,7 +66,7 @@ final class TopKGradientAnswer {
 
     private List<Answer.Figure> figures() {
         List<Answer.Figure> figures = new ArrayList<>();
-        String changed = "One step at the full learning rate gives "
+        String changed = "A step of the peak rate in every encoder weight gives "
                 + Say.percent(trials.mean(TIES, TRAINED, CHANGED))
                 + " of the rows other winners once the known features are learnt, "
                 + Say.percent(trials.mean(TIES, TRAINED_REAL, CHANGED)) + " on SmolLM2";
@@ -164,7 +164,8 @@ final class TopKGradientAnswer {
         Spread ratio = trials.spread(TIES, TRAINED_REAL, RATIO);
         String exact = "Where winners stay the gradient is exact (difference quotients are "
                 + Say.number(trials.mean(TIES, TRAINED_REAL, KEPT)) + " times it)";
-        String change = "one step changes the winners of " + Say.percent(trials.mean(TIES, TRAINED_REAL, CHANGED))
+        String change = "a step of the peak rate in every weight changes the winners of "
+                + Say.percent(trials.mean(TIES, TRAINED_REAL, CHANGED))
                 + " of SmolLM2’s rows, and with those that change the mean error falls " + Say.number(ratio.mean())
                 + " times";
         if (Double.isNaN(ratio.error())) {

@@ -122,13 +122,27 @@ class BandwidthTest {
         assertTrue(verdict.contains("in training ε = 1 σ has the lowest FVU on SmolLM2"), verdict);
         assertTrue(verdict.contains("ε = 3 σ is worse by +0.101"), verdict);
         assertTrue(verdict.contains("ε = 1 σ serves all 3 data sets, and no single ε does where E‖x‖² = d"), verdict);
-        assertTrue(verdict.contains("log θ raises the FVU on SmolLM2"), verdict);
+        assertTrue(verdict.contains("log θ at the better of two rates raises the FVU on SmolLM2"), verdict);
     }
 
     @Test
     void whereBothUnitsServeTheScaleIsNotTold() {
         String verdict = verdict(swept(3, 1), 3);
         assertTrue(verdict.contains("ε = 1 σ serves all 3 data sets, and so does ε = 1 where E‖x‖² = d"), verdict);
+    }
+
+    /** A spread so wide that it holds 0 is no sign of being as good. */
+    @Test
+    void aBandwidthWithASeedThatFailsIsNotAsGoodAndIsNamed() {
+        MadeUp made = swept(3, 1);
+        String part = BandwidthQuestion.OFFSET;
+        String failing = BandwidthQuestion.variant(StepKernel.RECTANGLE, 0.3);
+        made.with(part, failing, BandwidthQuestion.FVU, 0.2, 0.9, 0.2)
+                .with(part, failing, BandwidthQuestion.DEAD, 0.1, 0.95, 0.1);
+        String verdict = verdict(made, 3);
+        assertTrue(verdict.contains("and 1 (SmolLM2, block 11) in the one"), verdict);
+        assertTrue(verdict.contains(" 1 (" + part + ")"), verdict);
+        assertTrue(verdict.contains("more than 50 % of the latents die at ε = 0.300 σ (" + part + ")"), verdict);
     }
 
     @Test

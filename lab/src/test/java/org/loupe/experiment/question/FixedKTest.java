@@ -81,6 +81,11 @@ class FixedKTest {
                                 variant,
                                 FixedKQuestion.CE,
                                 spread(topk ? 0.9 : 0.9 - fvu, topk ? 0.001 : 0.002, seeds))
+                        .with(
+                                part,
+                                variant,
+                                FixedKQuestion.RECOVERED,
+                                spread(topk ? 0.8 : 0.8 + fvu, topk ? 0.001 : 0.002, seeds))
                         .with(part, variant, FixedKQuestion.L0, spread(5, 0, seeds))
                         .with(part, variant, FixedKQuestion.WITH_LOSS, spread(correlation, 0.01, seeds));
             }
@@ -99,7 +104,8 @@ class FixedKTest {
     @Test
     void theVerdictHasWordsForEachOutcome() {
         String better = verdict(-0.1, 0.5, 3);
-        assertTrue(better.contains("a fixed k is wrong: BatchTopK has FVU 0.202"), better);
+        assertTrue(better.contains("a fixed k reconstructs worse: BatchTopK has FVU 0.202"), better);
+        assertTrue(better.contains("though it finds fewer of the features, 0.702 against 0.801"), better);
         assertTrue(better.contains("gives more latents to tokens that are hard"), better);
         assertTrue(better.contains("reconstructs better than TopK"), better);
         assertTrue(better.contains("recovers more of the cross-entropy"), better);
@@ -109,7 +115,7 @@ class FixedKTest {
         assertTrue(worse.contains("reconstructs worse than TopK"), worse);
         assertTrue(worse.contains("recovers less of the cross-entropy"), worse);
         String open = verdict(0, 0, 3);
-        assertTrue(open.contains("we cannot tell at this size whether a fixed k is wrong"), open);
+        assertTrue(open.contains("we cannot tell at this size whether a fixed k reconstructs worse"), open);
         assertTrue(open.contains("neither more latents nor fewer"), open);
         assertTrue(open.contains("neither better nor worse"), open);
         String one = verdict(-0.1, 0.5, 1);

@@ -17,23 +17,23 @@ final class LowActivationsQuestionTest {
     private final List<Trial> all = new ArrayList<>();
 
     /** Trials of all architectures: {@code at} of each seed for the weakest quarter, the others at 1. */
-    private void trials(double[] rise, double[] perEnergy, double[] lift) {
+    private void trials(double[] rise, double[] perFvu, double[] lift) {
         for (String architecture : LowActivationsQuestion.ARCHITECTURES) {
             for (int seed = 0; seed < rise.length; seed++) {
-                add(architecture, WEAKEST, seed, rise[seed], perEnergy[seed], lift[seed]);
+                add(architecture, WEAKEST, seed, rise[seed], perFvu[seed], lift[seed]);
                 add(architecture, STRONGEST, seed, 4, 2, 1);
                 add(architecture, LowActivationsQuestion.RANDOM, seed, 1, 1, 1);
             }
         }
     }
 
-    private void add(String architecture, String band, int seed, double rise, double perEnergy, double lift) {
+    private void add(String architecture, String band, int seed, double rise, double perFvu, double lift) {
         all.add(new Trial(
                 architecture + LowActivationsQuestion.ON_MODEL,
                 band,
                 seed,
                 1,
-                Map.of("kl_rise", rise, "kl_per_energy", perEnergy, "lift", lift, "energy", 0.04),
+                Map.of("kl_rise", rise, "kl_per_fvu", perFvu, "lift", lift, "energy", 0.04),
                 Map.of()));
         all.add(new Trial(
                 architecture + LowActivationsQuestion.ON_WORLD, band, seed, 1, Map.of("true_firing", 0.25), Map.of()));
@@ -60,7 +60,7 @@ final class LowActivationsQuestionTest {
     void littleAndLessThanTheirSize() {
         trials(near(0.1), near(0.5), near(0.2));
         says(
-                "Little, but not nothing, and less than their size says",
+                "Little, but not nothing, and less than their part in the reconstruction says",
                 "4 % (ReLU), 4 % (TopK) and 4 % (JumpReLU) of f²",
                 "+0.100 ± ",
                 "They are harder to interpret",
@@ -72,10 +72,10 @@ final class LowActivationsQuestionTest {
     void littleByTheirSizeOrMore() {
         trials(near(0.1), SCATTERED, SCATTERED);
         says(
-                "and whether as much as their size says cannot be told",
+                "and whether as much as their part in the reconstruction says cannot be told",
                 "Whether they are harder to interpret cannot be told");
         trials(near(0.1), near(2), near(2));
-        says("more than their size says", "They are easier to interpret");
+        says("more than their part in the reconstruction says", "They are easier to interpret");
     }
 
     @Test
@@ -86,7 +86,7 @@ final class LowActivationsQuestionTest {
             add("ReLU", WEAKEST, seed, near(0.1)[seed], near(3)[seed], SCATTERED[seed]);
         }
         says(
-                "more than their size says (ReLU), less than their size says (TopK and JumpReLU)",
+                "more than their part in the reconstruction says (ReLU), less than their part in the reconstruction says (TopK and JumpReLU)",
                 "Whether they are harder to interpret cannot be told (ReLU), they are harder to interpret (TopK and JumpReLU)");
     }
 

@@ -72,7 +72,8 @@ final class ThresholdQuestionTest {
                 "from 0.200 to 0.311",
                 "0.211 with the best factor",
                 "+0.0110 ± ",
-                "is worse, and not by shrinkage alone");
+                "is worse, and not by shrinkage alone",
+                "rescaled it is not told apart from JumpReLU’s own latents with θ in the bias");
     }
 
     @Test

@@ -35,6 +35,8 @@ final class VerdictsTest {
         around(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.ENERGY, energy);
         around(ByAccidentQuestion.REAL, ByAccidentQuestion.METRIC, ByAccidentQuestion.ENERGY, metric);
         around(ByAccidentQuestion.REAL, ByAccidentQuestion.UNTRAINED, ByAccidentQuestion.ENERGY, 0.5);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.LOCAL, ByAccidentQuestion.EACH, 0.3);
+        around(ByAccidentQuestion.REAL, ByAccidentQuestion.UNTRAINED, ByAccidentQuestion.EACH, 0.2);
     }
 
     @Test
@@ -46,19 +48,20 @@ final class VerdictsTest {
                 "of an SAE trained with the Fisher metric mass does in 0.910",
                 "it is no mere accident",
                 "energy is 0.840",
-                "changes it cannot be told");
+                "changes ρ cannot be told",
+                "Of a single firing activations say more than those of random directions");
     }
 
     @Test
     void relevanceThatFollowsItLessIsSaid() {
         accident(0.8, 0.1, 0.05);
-        says(new ByAccidentQuestion(), "activations show it in part", "activations say less", "lowers it");
+        says(new ByAccidentQuestion(), "activations show it in part", "activations say less", "lowers ρ");
     }
 
     @Test
     void relevanceThatFollowsItAsMuchIsOne() {
         accident(0.8, 0.5, 0.6);
-        says(new ByAccidentQuestion(), "say no more of what a latent does", "raises it");
+        says(new ByAccidentQuestion(), "no more of what all of a latent’s firings do", "raises ρ");
     }
 
     @Test
