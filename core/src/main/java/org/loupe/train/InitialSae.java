@@ -12,8 +12,8 @@ import org.loupe.tensor.Matrix;
  * Classic architectures move the dictionary to rows of the first batch when they see it ({@link RowPicks}).
  *
  * <p>A transcoder's encoder rows e_i are Gaussian directions; its dictionary row is the direction in which y moves with ⟨e_i, x⟩, C e_i with
- * C the cross-covariance, and e_i is scaled so that z W_dec,i moves y as far as its regression on ⟨e_i, x⟩ does. b_enc takes the
- * inputs' mean out of z.
+ * C the cross-covariance, and e_i is scaled so that z W_dec,i moves y as far as its regression on ⟨e_i, x⟩ does, divided by √k where a
+ * row has k active latents by count, for they move it alike. b_enc takes the inputs' mean out of z.
  */
 final class InitialSae {
     private InitialSae() {}
@@ -41,13 +41,14 @@ final class InitialSae {
         Matrix decoder = Matrix.zeros(m, dOut);
         float[] bias = new float[m];
         double variance = statistics.inputs().variance() / dIn;
+        double together = config.penalised() ? 1 : Math.sqrt(config.wantedL0());
         for (int i = 0; i < m; i++) {
             for (int o = 0; o < dOut; o++) {
                 decoder.data()[i * dOut + o] =
                         kernels.dot(statistics.response().data(), o * dIn, rows.data(), i * dIn, dIn);
             }
             double moved = Math.sqrt(kernels.dot(decoder.data(), i * dOut, decoder.data(), i * dOut, dOut));
-            kernels.scale((float) (moved / variance), rows.data(), i * dIn, dIn);
+            kernels.scale((float) (moved / (variance * together)), rows.data(), i * dIn, dIn);
             bias[i] = -kernels.dot(rows.data(), i * dIn, statistics.inputs().centre(), 0, dIn);
         }
         Adam.normalizeRows(kernels, decoder, 0, m);
