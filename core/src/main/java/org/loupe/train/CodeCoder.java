@@ -28,11 +28,11 @@ import org.loupe.tensor.Workers;
  */
 final class CodeCoder implements Coder {
     private static final int CHUNK = 64;
-    private static final int SETTLING_ROUNDS = 10;
 
     private final ArchitectureConfig.Vq config;
     private final long seed;
     private final CodeSearch search;
+    private final CodeStart start;
     private final Kernels kernels;
     private final Workers workers;
 
@@ -50,6 +50,7 @@ final class CodeCoder implements Coder {
         this.config = config.arch().vq();
         this.seed = config.seed();
         this.search = new CodeSearch(new LatentSearch(kernels, workers), kernels, workers);
+        this.start = new CodeStart(search, kernels);
         this.kernels = kernels;
         this.workers = workers;
         this.taken = new float[sae.latents()];
@@ -66,85 +67,15 @@ final class CodeCoder implements Coder {
             cuts = new int[latents.length + 1];
             Arrays.fill(ones, 1);
         }
-        RowPicks picks = RowPicks.of(seed, 0, rows);
         for (int t = 0; t < stages; t++) {
             if (progress == 0) {
-                for (int i = first(sae, t, stages); i < first(sae, t + 1, stages); i++) {
-                    place(batch, sae, i, t, picks.row(i));
-                }
-                settle(batch, sae, t);
+                start.put(batch, sae, t, RowPicks.of(seed, 0, rows), latents, taken);
             }
             search.step(batch.inputs, t * rows, (t + 1) * rows, rows, sae.decoder(), t, stages, latents);
         }
         batch.active.ofSteps(rows, stages, latents, ones, cuts);
         batch.f = batch.active.value();
         batch.cuts = cuts;
-    }
-
-    /**
-     * Rounds of k-means on the first batch (Zeghidour et al. 2021, §III-C): a code that is one row's residual has about the norm of every
-     * other residual, so that taking it makes most of them longer, stage after stage.
-     *
-     * <p>A mean c of n rows is then shrunk by (1 − σ² / (n ‖c‖²))₊, σ² the squared distance of a row to its code (James &amp; Stein 1961,
-     * positive part): means of few rows are mostly those rows' noise, which the next stages would be built on.
-     */
-    private void settle(Batch batch, Sae sae, int stage) {
-        int rows = batch.rows;
-        int d = sae.dIn();
-        int own = sae.latents() / batch.levels;
-        int from = stage * own;
-        float[] codes = sae.decoder().data();
-        for (int round = 0; round < SETTLING_ROUNDS; round++) {
-            search.step(
-                    batch.inputs, stage * rows, (stage + 1) * rows, rows, sae.decoder(), stage, batch.levels, latents);
-            Arrays.fill(taken, from, from + own, 0);
-            float[] sums = new float[own * d];
-            for (int r = 0; r < rows; r++) {
-                int code = latents[stage * rows + r];
-                taken[code]++;
-                kernels.addScaled(1, batch.inputs.data(), (stage * rows + r) * d, sums, (code - from) * d, d);
-            }
-            for (int i = from; i < from + own; i++) {
-                if (taken[i] > 0) {
-                    Arrays.fill(codes, i * d, (i + 1) * d, 0);
-                    kernels.addScaled(1 / taken[i], sums, (i - from) * d, codes, i * d, d);
-                }
-            }
-        }
-        int used = 0;
-        double squares = 0;
-        for (int i = from; i < from + own; i++) {
-            used += taken[i] > 0 ? 1 : 0;
-        }
-        for (int r = 0; r < rows; r++) {
-            int code = latents[stage * rows + r];
-            for (int c = 0; c < d; c++) {
-                double distance = batch.inputs.data()[(stage * rows + r) * d + c] - codes[code * d + c];
-                squares += distance * distance;
-            }
-        }
-        double variance = rows > used ? squares / (rows - used) : 0;
-        for (int i = from; i < from + own; i++) {
-            double square = kernels.dot(codes, i * d, codes, i * d, d);
-            if (taken[i] > 0 && square > 0) {
-                kernels.scale((float) Math.max(0, 1 - variance / (taken[i] * square)), codes, i * d, d);
-            }
-        }
-    }
-
-    private static int first(Sae sae, int stage, int stages) {
-        return sae.latents() / stages * stage;
-    }
-
-    /** Puts a code of a stage on what the stages before it leave of a row. */
-    private static void place(Batch batch, Sae sae, int code, int stage, int row) {
-        int d = sae.dIn();
-        System.arraycopy(
-                batch.inputs.data(),
-                (stage * batch.rows + row) * d,
-                sae.decoder().data(),
-                code * d,
-                d);
     }
 
     /** There are none. */
@@ -218,7 +149,7 @@ final class CodeCoder implements Coder {
         RowPicks picks = RowPicks.of(seed, step, batch.rows);
         for (int n = 0; config.restart() && n < unused.length; n++) {
             int stage = unused[n] / (sae.latents() / batch.levels);
-            place(batch, sae, unused[n], stage, picks.row(n));
+            CodeStart.place(batch, sae, unused[n], stage, picks.row(n));
             taken[unused[n]] = 0;
         }
         return config.restart();
