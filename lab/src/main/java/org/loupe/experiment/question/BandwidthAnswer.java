@@ -389,12 +389,14 @@ final class BandwidthAnswer {
             String first = "ε = " + sigma.get() + " σ" + served;
             return norm.isPresent()
                     ? first + ", and so does ε = " + norm.get() + " where E‖x‖² = d, " + untold
-                    : first + ", and no single ε does where E‖x‖² = d, so that it should scale with the deviation of"
+                    : first
+                            + ", and none of those tried does where E‖x‖² = d, which speaks for scaling it with the deviation of"
                             + " pre-activations, not with the norm of the inputs";
         }
-        String first = "No single ε in units of σ" + served;
+        String first = "None of the ε tried, in units of σ," + served;
         return norm.isPresent()
-                ? first + ", and ε = " + norm.get() + " does where E‖x‖² = d, so that it should scale with the norm of"
+                ? first + ", and ε = " + norm.get()
+                        + " does where E‖x‖² = d, which speaks for scaling it with the norm of"
                         + " the inputs, not with the deviation of pre-activations"
                 : first + ", nor one where E‖x‖² = d, " + untold;
     }

@@ -121,7 +121,9 @@ class BandwidthTest {
         String verdict = verdict(swept(3), 3);
         assertTrue(verdict.contains("in training ε = 1 σ has the lowest FVU on SmolLM2"), verdict);
         assertTrue(verdict.contains("ε = 3 σ is worse by +0.101"), verdict);
-        assertTrue(verdict.contains("ε = 1 σ serves all 3 data sets, and no single ε does where E‖x‖² = d"), verdict);
+        assertTrue(
+                verdict.contains("ε = 1 σ serves all 3 data sets, and none of those tried does where E‖x‖² = d"),
+                verdict);
         assertTrue(verdict.contains("log θ at the better of two rates raises the FVU on SmolLM2"), verdict);
     }
 
