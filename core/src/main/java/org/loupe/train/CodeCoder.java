@@ -50,7 +50,7 @@ final class CodeCoder implements Coder {
         this.config = config.arch().vq();
         this.seed = config.seed();
         this.search = new CodeSearch(new LatentSearch(kernels, workers), kernels, workers);
-        this.start = new CodeStart(search, kernels);
+        this.start = new CodeStart(config, search, kernels);
         this.kernels = kernels;
         this.workers = workers;
         this.taken = new float[sae.latents()];
@@ -69,7 +69,7 @@ final class CodeCoder implements Coder {
         }
         for (int t = 0; t < stages; t++) {
             if (progress == 0) {
-                start.put(batch, sae, t, RowPicks.of(seed, 0, rows), latents, taken);
+                start.put(batch, sae, t, latents, taken);
             }
             search.step(batch.inputs, t * rows, (t + 1) * rows, rows, sae.decoder(), t, stages, latents);
         }

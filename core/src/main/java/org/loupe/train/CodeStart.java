@@ -15,10 +15,12 @@ import org.loupe.tensor.Kernels;
 final class CodeStart {
     private static final int ROUNDS = 10;
 
+    private final RowPicks picks;
     private final CodeSearch search;
     private final Kernels kernels;
 
-    CodeStart(CodeSearch search, Kernels kernels) {
+    CodeStart(TrainConfig config, CodeSearch search, Kernels kernels) {
+        this.picks = RowPicks.of(config.seed(), 0, config.batch());
         this.search = search;
         this.kernels = kernels;
     }
@@ -26,11 +28,10 @@ final class CodeStart {
     /**
      * Puts the codes of one stage.
      *
-     * @param picks rows that k-means begins at
      * @param latents overwritten at {@code stage · rows} and after: the code whose mean each row is part of
      * @param taken overwritten at the stage's codes: rows that each is the mean of
      */
-    void put(Batch batch, Sae sae, int stage, RowPicks picks, int[] latents, float[] taken) {
+    void put(Batch batch, Sae sae, int stage, int[] latents, float[] taken) {
         int own = sae.latents() / batch.levels;
         for (int i = stage * own; i < (stage + 1) * own; i++) {
             place(batch, sae, i, stage, picks.row(i));

@@ -38,21 +38,13 @@ final class BandwidthAnswer {
     private static final List<String> PARTS = List.of(WORLD, OFFSET, REAL);
     private static final List<String> LEARNT = List.of(WORLD, REAL);
     private static final String PLAIN = BandwidthQuestion.variant(StepKernel.RECTANGLE, 1);
-    private static final String RECTANGLE = BandwidthQuestion.name(StepKernel.RECTANGLE);
-
-    /** An L0 further than this from the target is another trade, not the same at another bandwidth. */
-    static final double NEAR_TARGET = 0.1;
-
-    /** A bandwidth with a seed whose FVU is further than this above the best's is not as good, however the other seeds spread. */
-    private static final double NEAR_BEST = 0.1;
-
-    /** A training that ends with more dead latents than this has failed. */
-    private static final double FAILED = 0.5;
 
     private final Trials trials;
+    private final Bandwidths swept;
 
     private BandwidthAnswer(Trials trials) {
         this.trials = trials;
+        this.swept = new Bandwidths(trials);
     }
 
     static Answer of(Trials trials, Scale scale, List<Quantity> quantities) {
@@ -104,7 +96,7 @@ final class BandwidthAnswer {
                         + " kernel matters little once ε gives it the same deviation.",
                 estimate));
         String balance = "The rectangle’s noise and bias balance at ε = "
-                + Say.number(trials.mean(DENSITY, RECTANGLE, BEST)) + " σ";
+                + Say.number(trials.mean(DENSITY, Bandwidths.RECTANGLE, BEST)) + " σ";
         figures.add(Answer.Figure.of(
                 "balance",
                 balance,
@@ -112,11 +104,13 @@ final class BandwidthAnswer {
                 Chart.of("ε / σ", "share of the density")
                         .logX()
                         .logY()
-                        .line("bias", trials.points(DENSITY, RECTANGLE, BandwidthQuestion.BIAS_BY_EPSILON))
-                        .line("noise", trials.points(DENSITY, RECTANGLE, BandwidthQuestion.NOISE_BY_EPSILON))));
+                        .line("bias", trials.points(DENSITY, Bandwidths.RECTANGLE, BandwidthQuestion.BIAS_BY_EPSILON))
+                        .line(
+                                "noise",
+                                trials.points(DENSITY, Bandwidths.RECTANGLE, BandwidthQuestion.NOISE_BY_EPSILON))));
         String fvu = "Of the bandwidths within 10 % of the L0 asked for the lowest FVU is at "
                 + Say.list(PARTS.stream()
-                        .map(part -> best(part)
+                        .map(part -> swept.best(part)
                                 .map(b -> "ε = " + Say.number(trials.mean(part, b, EPSILON)) + " σ (" + part + ")")
                                 .orElse("none (" + part + ")"))
                         .toList());
@@ -126,7 +120,7 @@ final class BandwidthAnswer {
                 "FVU over the bandwidth of the rectangle. Where the L0 was missed (next figure) it is not comparable. Bars span the seeds.",
                 sweep(FVU, PARTS).logY()));
         double furthest = PARTS.stream()
-                .flatMap(part -> rectangles(part).stream().map(v -> trials.mean(part, v, MISSED)))
+                .flatMap(part -> swept.rectangles(part).stream().map(v -> trials.mean(part, v, MISSED)))
                 .max(Comparator.comparingDouble(Math::abs))
                 .orElse(Double.NaN);
         String missed = "The L0 asked for is missed by " + Say.percent(Math.abs(furthest))
@@ -137,7 +131,7 @@ final class BandwidthAnswer {
                 "L0 on unseen rows over the one asked for, less 1. A controller steers the penalty towards it.",
                 sweep(MISSED, PARTS).across(0, "as asked for")));
         List<String> worlds = trials.variants(WORLD).stream()
-                .map(BandwidthAnswer::kernel)
+                .map(Bandwidths::kernel)
                 .distinct()
                 .toList();
         Chart byKernel = Chart.of("ε / σ of a rectangle of the same deviation", FVU.axis())
@@ -158,7 +152,7 @@ final class BandwidthAnswer {
         figures.add(Answer.Figure.of(
                 "dead",
                 "Dead latents on SmolLM2: "
-                        + Say.list(rectangles(REAL).stream()
+                        + Say.list(swept.rectangles(REAL).stream()
                                 .map(v -> Say.percent(trials.mean(REAL, v, DEAD)) + " at " + at(v))
                                 .toList()),
                 "Share of latents that fire on none of the rows evaluated.",
@@ -167,7 +161,7 @@ final class BandwidthAnswer {
         Chart frequencies = Chart.of("share of rows on which a latent fires", "share of latents")
                 .logX()
                 .fromZero();
-        for (String variant : rectangles(REAL)) {
+        for (String variant : swept.rectangles(REAL)) {
             String name = at(variant);
             around.line(name, trials.points(REAL, variant, BandwidthQuestion.AROUND));
             frequencies.line(name, trials.points(REAL, variant, BandwidthQuestion.FREQUENCIES));
@@ -175,7 +169,7 @@ final class BandwidthAnswer {
         figures.add(Answer.Figure.of(
                 "around",
                 "At θ itself the density on SmolLM2 is "
-                        + Say.list(rectangles(REAL).stream()
+                        + Say.list(swept.rectangles(REAL).stream()
                                 .map(v -> Say.number(atThreshold(v)) + " at " + at(v))
                                 .toList()),
                 "Pre-activations of living latents around their thresholds. Rows within ε/2 of 0 are all that θ learns from.",
@@ -183,7 +177,7 @@ final class BandwidthAnswer {
         figures.add(Answer.Figure.of(
                 "frequencies",
                 "Dense latents, of more than a tenth of the rows: "
-                        + Say.list(rectangles(REAL).stream()
+                        + Say.list(swept.rectangles(REAL).stream()
                                 .map(v -> Say.percent(trials.mean(REAL, v, BandwidthQuestion.DENSE)) + " at " + at(v))
                                 .toList()),
                 "How often latents fire on SmolLM2’s rows, in quarters of a decade; dead ones are left out.",
@@ -209,7 +203,7 @@ final class BandwidthAnswer {
     /** The rate of log θ with the lower FVU, of those that reach the L0 where any does. */
     private String betterLogarithm(String part) {
         List<String> both = List.of(LOG, SLOW_LOG);
-        List<String> reach = both.stream().filter(v -> reaches(part, v)).toList();
+        List<String> reach = both.stream().filter(v -> swept.reaches(part, v)).toList();
         return (reach.isEmpty() ? both : reach)
                 .stream()
                         .min(Comparator.comparingDouble(v -> trials.mean(part, v, FVU)))
@@ -235,72 +229,33 @@ final class BandwidthAnswer {
         for (String part : parts) {
             chart.markedLine(
                     part,
-                    rectangles(part).stream()
+                    swept.rectangles(part).stream()
                             .map(v -> Chart.Point.of(trials.mean(part, v, EPSILON), trials.spread(part, v, quantity)))
                             .toList());
         }
         return chart;
     }
 
-    private static String kernel(String variant) {
-        return variant.substring(0, variant.indexOf(','));
-    }
-
-    /** Variants of a kernel with a plain θ, by rising ε. */
-    private List<String> variants(String part, String kernel) {
-        return trials.variants(part).stream()
-                .filter(v -> kernel(v).equals(kernel) && !v.equals(LOG) && !v.equals(SLOW_LOG))
-                .sorted(Comparator.comparingDouble(v -> trials.mean(part, v, EPSILON)))
-                .toList();
-    }
-
-    private List<String> rectangles(String part) {
-        return variants(part, RECTANGLE);
-    }
-
     private List<Chart.Point> ofKernel(String part, String kernel) {
         double scale = StepEstimate.deviation(StepKernel.valueOf(kernel.toUpperCase(Locale.ROOT)))
                 / StepEstimate.deviation(StepKernel.RECTANGLE);
-        return variants(part, kernel).stream()
+        return swept.variants(part, kernel).stream()
                 .map(v -> Chart.Point.of(scale * trials.mean(part, v, EPSILON), trials.spread(part, v, FVU)))
                 .toList();
     }
 
     private double lowest(String part, String kernel) {
-        return variants(part, kernel).stream()
+        return swept.variants(part, kernel).stream()
                 .mapToDouble(v -> trials.mean(part, v, FVU))
                 .min()
                 .orElse(Double.NaN);
     }
 
-    private boolean reaches(String part, String variant) {
-        return Math.abs(trials.mean(part, variant, MISSED)) <= NEAR_TARGET;
-    }
-
-    /** Bandwidths of the rectangle with about the L0 that was asked for. */
-    private List<String> onTarget(String part) {
-        return rectangles(part).stream().filter(v -> reaches(part, v)).toList();
-    }
-
-    /** The bandwidth of lowest FVU among those. */
-    private Optional<String> best(String part) {
-        return onTarget(part).stream().min(Comparator.comparingDouble(v -> trials.mean(part, v, FVU)));
-    }
-
-    /** Bandwidths that the seeds do not tell from the best, none of whose trainings is far worse. */
-    private List<String> asGood(String part, String best) {
-        double most = (1 + NEAR_BEST) * trials.mean(part, best, FVU);
-        return onTarget(part).stream()
-                .filter(v -> v.equals(best)
-                        || (!trials.contrast(part, v, best, FVU).more()
-                                && trials.spread(part, v, FVU).high() <= most))
-                .toList();
-    }
-
     private String onBandwidth() {
-        Optional<String> found = best(REAL);
-        String estimate = "Alone the estimator is best at ε = " + Say.number(trials.mean(DENSITY, RECTANGLE, BEST))
-                + " σ (a kernel’s deviation of " + Say.number(trials.mean(DENSITY, RECTANGLE, BEST_WIDTH)) + " σ); ";
+        Optional<String> found = swept.best(REAL);
+        String estimate = "Alone the estimator is best at ε = "
+                + Say.number(trials.mean(DENSITY, Bandwidths.RECTANGLE, BEST)) + " σ (a kernel’s deviation of "
+                + Say.number(trials.mean(DENSITY, Bandwidths.RECTANGLE, BEST_WIDTH)) + " σ); ";
         if (found.isEmpty()) {
             return estimate
                     + "on SmolLM2 we cannot tell at this size, for no bandwidth came within 10 % of the L0 asked for.";
@@ -311,11 +266,11 @@ final class BandwidthAnswer {
         if (trials.spread(REAL, best, FVU).count() < 2) {
             return estimate + "ε = " + is + ", which one seed cannot tell from its neighbours.";
         }
-        List<String> good = asGood(REAL, best);
+        List<String> good = swept.asGood(REAL, best);
         List<String> worse = new ArrayList<>();
         List<String> off = new ArrayList<>();
-        for (String v : rectangles(REAL)) {
-            if (!reaches(REAL, v)) {
+        for (String v : swept.rectangles(REAL)) {
+            if (!swept.reaches(REAL, v)) {
                 off.add(at(v) + " misses the L0 by " + Say.percent(Math.abs(trials.mean(REAL, v, MISSED))));
             } else if (!good.contains(v)) {
                 worse.add(at(v) + " is worse by "
@@ -335,15 +290,17 @@ final class BandwidthAnswer {
 
     private String onScale() {
         List<String> parts =
-                PARTS.stream().filter(part -> best(part).isPresent()).toList();
+                PARTS.stream().filter(part -> swept.best(part).isPresent()).toList();
         if (parts.size() < 2
-                || trials.spread(parts.getFirst(), best(parts.getFirst()).orElseThrow(), FVU)
+                || trials.spread(parts.getFirst(), swept.best(parts.getFirst()).orElseThrow(), FVU)
                                 .count()
                         < 2) {
             return "How ε should scale with the inputs and whether log θ is better cannot be told at this size.";
         }
-        List<Span> relative = parts.stream().map(part -> asGood(part, EPSILON)).toList();
-        List<Span> absolute = parts.stream().map(part -> asGood(part, ABSOLUTE)).toList();
+        List<Span> relative =
+                parts.stream().map(part -> swept.asGood(part, EPSILON)).toList();
+        List<Span> absolute =
+                parts.stream().map(part -> swept.asGood(part, ABSOLUTE)).toList();
         String rule = scale(parts.size(), Span.common(relative), Span.common(absolute)) + " (as good as the best: "
                 + Say.list(named(parts, relative)) + " in the one, "
                 + Say.list(absolute.stream().map(Span::toString).toList()) + " in the other)";
@@ -354,8 +311,8 @@ final class BandwidthAnswer {
     private String failures() {
         List<String> where = new ArrayList<>();
         for (String part : PARTS) {
-            List<String> failed = rectangles(part).stream()
-                    .filter(v -> trials.spread(part, v, DEAD).high() > FAILED)
+            List<String> failed = swept.rectangles(part).stream()
+                    .filter(v -> swept.fails(part, v))
                     .map(v -> Say.number(trials.mean(part, v, EPSILON)))
                     .toList();
             if (!failed.isEmpty()) {
@@ -364,12 +321,13 @@ final class BandwidthAnswer {
         }
         return where.isEmpty()
                 ? ""
-                : "; with some seed more than " + Say.percent(FAILED) + " of the latents die at " + Say.list(where);
+                : "; with some seed more than " + Say.percent(Bandwidths.FAILED) + " of the latents die at "
+                        + Say.list(where);
     }
 
     private String onLogarithm() {
         String log = betterLogarithm(REAL);
-        if (!reaches(REAL, log)) {
+        if (!swept.reaches(REAL, log)) {
             return "misses the L0 on SmolLM2 by " + Say.percent(Math.abs(trials.mean(REAL, log, MISSED))) + ".";
         }
         Contrast change = logarithm(REAL, log);
@@ -399,12 +357,6 @@ final class BandwidthAnswer {
                         + " does where E‖x‖² = d, which speaks for scaling it with the norm of"
                         + " the inputs, not with the deviation of pre-activations"
                 : first + ", nor one where E‖x‖² = d, " + untold;
-    }
-
-    private Span asGood(String part, Quantity unit) {
-        return Span.of(asGood(part, best(part).orElseThrow()).stream()
-                .mapToDouble(v -> trials.mean(part, v, unit))
-                .toArray());
     }
 
     private static List<String> named(List<String> parts, List<Span> spans) {

@@ -154,7 +154,7 @@ final class InOutQuestion implements Experiment {
         if (transcodes) {
             values.put(INPUTS.key(), share(world.inputDirections(), world.patterns(sae.encoder(), lab.workers()), lab));
         }
-        values.put(SEEN.key(), share(world.inputDirections(), world.covariances(latents), lab));
+        values.put(SEEN.key(), share(world.inputDirections(), world.covariances(latents, lab.workers()), lab));
         values.put(OUTPUTS.key(), share(world.outputDirections(), sae.decoder(), lab));
         return values;
     }

@@ -83,9 +83,7 @@ final class KnownComputation {
      * with the least interference points away from the features beside it; its pattern is the feature's direction.
      */
     Matrix patterns(Matrix encoder, Workers workers) {
-        Covariance covariance = new Covariance(encoder.cols());
-        covariance.add(eval.inputs(), workers);
-        double[][] c = covariance.matrix();
+        double[][] c = inputs(workers).matrix();
         Matrix patterns = Matrix.zeros(encoder.rows(), encoder.cols());
         for (int i = 0; i < encoder.rows(); i++) {
             for (int a = 0; a < encoder.cols(); a++) {
@@ -105,14 +103,9 @@ final class KnownComputation {
      * @param latents of the rows of {@link #eval}
      * @return [latents × 64]
      */
-    Matrix covariances(Latents latents) {
+    Matrix covariances(Latents latents, Workers workers) {
         Matrix x = eval.inputs();
-        double[] mean = new double[x.cols()];
-        for (int r = 0; r < x.rows(); r++) {
-            for (int c = 0; c < x.cols(); c++) {
-                mean[c] += x.at(r, c) / x.rows();
-            }
-        }
+        double[] mean = inputs(workers).mean();
         Matrix out = Matrix.zeros(latents.latents(), x.cols());
         for (int r = 0; r < x.rows(); r++) {
             for (int e = latents.starts()[r]; e < latents.starts()[r + 1]; e++) {
@@ -123,6 +116,12 @@ final class KnownComputation {
             }
         }
         return out;
+    }
+
+    private Covariance inputs(Workers workers) {
+        Covariance covariance = new Covariance(eval.inputs().cols());
+        covariance.add(eval.inputs(), workers);
+        return covariance;
     }
 
     Matrix outputDirections() {
