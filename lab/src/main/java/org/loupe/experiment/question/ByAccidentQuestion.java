@@ -283,7 +283,7 @@ final class ByAccidentQuestion implements Experiment {
     /** What activations say of a single firing. */
     private static String onEach(Trials trials) {
         Contrast each = trials.contrast(REAL, LOCAL, UNTRAINED, EACH);
-        return "Of a single firing activations say "
+        return "of a single firing activations say "
                 + switch (each.direction()) {
                     case MORE -> "more than those of random directions";
                     case LESS -> "less than those of random directions";
@@ -334,6 +334,6 @@ final class ByAccidentQuestion implements Experiment {
                     case LESS -> "; training with the Fisher metric lowers ρ";
                     case UNCLEAR -> "; whether training with the Fisher metric changes ρ cannot be told";
                 }
-                + " (" + metric.text() + "). " + onEach(trials);
+                + " (" + metric.text() + "); " + onEach(trials);
     }
 }

@@ -49,7 +49,7 @@ final class VerdictsTest {
                 "it is no mere accident",
                 "energy is 0.840",
                 "changes ρ cannot be told",
-                "Of a single firing activations say more than those of random directions");
+                "; of a single firing activations say more than those of random directions");
     }
 
     @Test
